@@ -1,0 +1,38 @@
+# Every target works on a fresh machine: it makes its own virtual environment and builds what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
+
+.PHONY: demo test test-rust test-python lint wheel bench clean cargo
+
+cargo:
+	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+demo: cargo $(BIN)/python  ## build, install into .venv and measure a real training run
+	$(BIN)/pip install --quiet '.[demo]'
+	$(BIN)/eco2ai-fast run -- $(BIN)/python examples/digits.py
+
+test: test-rust test-python  ## everything that can fail, Rust and Python
+
+test-rust: cargo
+	cargo test --workspace --quiet
+
+test-python: cargo $(BIN)/python
+	$(BIN)/pip install --quiet '.[demo,test]'
+	$(MAKE) lint
+	$(BIN)/python -m pytest
+
+lint: cargo $(BIN)/python
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+wheel: cargo $(BIN)/python  ## dist/*.whl, one for every CPython from 3.10 on
+	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) target dist

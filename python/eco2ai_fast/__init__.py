@@ -1,0 +1,1 @@
+"""An energy stopwatch for machine learning."""

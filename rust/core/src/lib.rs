@@ -1,0 +1,1 @@
+//! Energy of this machine, read from its own meters.
