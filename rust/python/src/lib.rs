@@ -1,10 +1,36 @@
-//! The binding of the energy core: it translates and decides nothing.
-#![allow(missing_docs)]
+//! The binding of the energy core: `eco2ai_fast._core` translates and decides nothing.
+//!
+//! Every class is frozen; docs for users stand in `python/eco2ai_fast/_core.pyi`.
+#![allow(missing_docs)] // the stub documents what Python sees
 
 use pyo3::prelude::*;
 
+mod errors;
+mod meter;
+mod testing;
+mod window;
+
 #[pymodule]
 mod _core {
+    use super::{PyResult, pyfunction};
+
     #[pymodule_export]
+    #[allow(non_upper_case_globals)] // the name is Python's
     const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    use super::errors::{EnergyError, SourceError, WindowError};
+    #[pymodule_export]
+    use super::meter::{Domain, Finding, Meter};
+    #[pymodule_export]
+    use super::testing::{ManualClock, ScriptedDomain};
+    #[pymodule_export]
+    use super::window::{DomainEnergy, Readout, Window};
+
+    /// The same instant on `CLOCK_MONOTONIC`, `CLOCK_BOOTTIME` and `CLOCK_REALTIME`.
+    #[pyfunction]
+    #[allow(clippy::unnecessary_wraps)] // the form that pyfunction asks for
+    fn clock_anchor() -> PyResult<(u64, u64, u64)> {
+        let anchor = eco2ai_fast_core::clock::Anchor::now();
+        Ok((anchor.monotonic_ns, anchor.boottime_ns, anchor.utc_ns))
+    }
 }

@@ -1,0 +1,203 @@
+"""The energy core: meters of this machine, and windows on them. Integers throughout; floats begin in Python.
+
+Times are nanoseconds of ``CLOCK_MONOTONIC``, which is what ``time.perf_counter_ns()`` reads on Linux.
+Energies are microjoules.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Literal, final
+
+__version__: str
+
+class EnergyError(Exception):
+    """Base of all errors of this package's core."""
+
+class SourceError(EnergyError):
+    """A source that was asked for cannot be used here; the message says why and what helps."""
+
+class WindowError(EnergyError):
+    """A window was opened or closed out of turn."""
+
+def clock_anchor() -> tuple[int, int, int]:
+    """The same instant in nanoseconds on CLOCK_MONOTONIC, CLOCK_BOOTTIME and CLOCK_REALTIME (Unix time, UTC)."""
+
+@final
+class Meter:
+    """The meters of one machine: finds them and chooses the best route to each domain.
+
+    sources: "auto" (perf, powercap, then models), "perf", "powercap", "estimate", or a list of ScriptedDomain.
+    sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
+    clock: a ManualClock, with scripted domains only.
+    cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w: the user's figures for the models, in watts; idle and max are of all
+    packages together.
+
+    Raises SourceError if nothing can be measured or modelled.
+    """
+
+    def __new__(
+        cls,
+        *,
+        sources: str | Sequence[ScriptedDomain] | None = None,
+        sysroot: str | PathLike[str] | None = None,
+        clock: ManualClock | None = None,
+        cpu_tdp_w: float | None = None,
+        cpu_idle_w: float | None = None,
+        cpu_max_w: float | None = None,
+        ram_w: float | None = None,
+    ) -> Meter: ...
+    @property
+    def domains(self) -> list[Domain]:
+        """What is measured or modelled, in the order of every Readout.domains."""
+    @property
+    def findings(self) -> list[Finding]:
+        """What was looked for, found or not: the substance of ``eco2ai-fast doctor``."""
+    @property
+    def keep_alive_period_s(self) -> float | None:
+        """How often the counters are read while a window is open; None if none of them wraps."""
+    def window(self) -> Window:
+        """A closed window; it may be opened and closed any number of times, by one thread at a time."""
+    def keep_alive(self) -> None:
+        """Reads once now. A background thread does so by itself, except on a ManualClock."""
+    def stop(self) -> None:
+        """Stops the background thread; a window opened later starts it again."""
+
+@final
+class Window:
+    """An energy window on the calling thread: every meter is read once at each end."""
+
+    def begin(self) -> int:
+        """Opens the window; the instant of its first reading. Raises WindowError if it is open."""
+    def end(self) -> Readout:
+        """Closes the window. Raises WindowError if it is not open."""
+
+@final
+class Readout:
+    """What a window found out."""
+
+    @property
+    def t0_ns(self) -> int: ...
+    @property
+    def t1_ns(self) -> int: ...
+    @property
+    def domains(self) -> list[DomainEnergy]:
+        """One entry for each of Meter.domains, in the same order."""
+
+@final
+class DomainEnergy:
+    """What a window found out about one domain."""
+
+    @property
+    def energy_uj(self) -> int | None:
+        """Measured and modelled energy; None if no reading at the begin was possible."""
+    @property
+    def modelled_uj(self) -> int:
+        """The part that was modelled: all of it for a model; for a meter what bridged a reset or an unreadable end."""
+    @property
+    def sampling_uj(self) -> int:
+        """95 % half-width from ticks, reading times and bridges."""
+    @property
+    def coverage(self) -> float:
+        """Share of the window that unbroken readings bracket, 0 to 1."""
+    @property
+    def resets(self) -> int:
+        """How often the counter was set anew."""
+    @property
+    def ambiguous(self) -> int:
+        """How often more than one wrap was possible between two readings."""
+    @property
+    def fault(self) -> Literal["not permitted", "vanished", "read failed", "unreadable text"] | None:
+        """Why a reading at an end of the window failed, if it did."""
+    @property
+    def below_resolution(self) -> bool:
+        """Whether the window is too short for this domain's model to say anything."""
+
+@final
+class Domain:
+    """One domain as it is measured."""
+
+    @property
+    def id(self) -> str:
+        """"package-0", "dram": stable on a machine."""
+    @property
+    def kind(self) -> Literal["package", "core", "uncore", "dram", "psys"]: ...
+    @property
+    def package(self) -> int | None:
+        """The kernel's physical_package_id; None for what belongs to the whole machine."""
+    @property
+    def source(self) -> str:
+        """The route: "perf", "powercap", "estimate", "replay"."""
+    @property
+    def provenance(self) -> Literal["measured", "modelled"]: ...
+    @property
+    def counted(self) -> bool:
+        """Whether its energy is part of the machine's sum. Counted domains never overlap."""
+    @property
+    def parent(self) -> str | None:
+        """The domain that contains it, if that is measured too."""
+    @property
+    def reason(self) -> str:
+        """Why this route."""
+    @property
+    def detail(self) -> str:
+        """What a person needs to recognise the meter: a path, an event, a model's formula."""
+    @property
+    def sensor_rel(self) -> float:
+        """Systematic relative error of the meter or model, one sigma."""
+    @property
+    def tick_s(self) -> float:
+        """How often the meter moves."""
+    @property
+    def resolution_s(self) -> float:
+        """Shortest window that says something; 0 where the bound alone tells."""
+    @property
+    def max_power_w(self) -> float:
+        """Largest plausible power: what tells a wrap from a reset."""
+
+@final
+class Finding:
+    """One line of what was looked for on the machine."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def domain(self) -> str | None:
+        """The domain, where the finding is about one."""
+    @property
+    def availability(self) -> Literal["available", "absent", "not permitted", "not supported", "failed"]: ...
+    @property
+    def detail(self) -> str:
+        """Where, and what happened there."""
+
+@final
+class ManualClock:
+    """A clock that stands still until it is moved: simulated time for tests."""
+
+    def __new__(cls, now_ns: int = 0) -> ManualClock: ...
+    @property
+    def now_ns(self) -> int: ...
+    def set(self, now_ns: int) -> None: ...
+    def advance(self, seconds: float) -> None: ...
+
+@final
+class ScriptedDomain:
+    """A domain whose meter follows a script, for tests.
+
+    kind: "package", "core", "uncore", "dram" or "psys".
+    readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules, or the name of
+    a fault ("not permitted", "vanished", "read failed", "unreadable text").
+    range_uj: value at which the counter starts again from 0; None: it never wraps.
+    """
+
+    def __new__(
+        cls,
+        kind: str,
+        readings: Sequence[tuple[int, int | str]],
+        *,
+        package: int | None = 0,
+        range_uj: int | None = None,
+        max_power_w: float = 2000.0,
+        tick_s: float = 0.001,
+        sensor_rel: float = 0.0,
+        modelled: bool = False,
+    ) -> ScriptedDomain: ...

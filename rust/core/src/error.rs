@@ -1,0 +1,74 @@
+//! What can go wrong, and what the user can do about it.
+
+use std::path::PathBuf;
+
+/// Why a meter could not do what it was asked. Each message says what happened, where, and what helps.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The user asked for a source by name that this machine does not offer.
+    #[error(
+        "source '{source_name}' cannot be used here: {reason}. `eco2ai-fast doctor` lists what this machine offers"
+    )]
+    SourceUnavailable {
+        /// The name that was asked for.
+        source_name: String,
+        /// What stands in the way.
+        reason: String,
+    },
+    /// A name that is no source at all.
+    #[error("no source is called '{0}': use 'auto', 'perf', 'powercap' or 'estimate'")]
+    UnknownSource(String),
+    /// Nothing at all can be read or modelled: `/proc/stat` and the clock's sysfs are missing.
+    #[error("nothing on this machine can be measured or modelled below {root}: is /proc mounted there?")]
+    NothingToMeasure {
+        /// The prefix that was searched.
+        root: PathBuf,
+    },
+    /// `end` without `begin`, or a second `end`.
+    #[error("this window is not open: it was closed before or never begun")]
+    WindowNotOpen,
+    /// `begin` on a window that is open.
+    #[error("this window is open already: close it first, or take a window of its own")]
+    WindowOpen,
+}
+
+/// Why one reading of one domain gave no number. Five different answers, none of them 0 J.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The kernel refuses: EACCES or EPERM.
+    NotPermitted,
+    /// The file or device is gone: ENOENT, ENODEV or ENXIO.
+    Vanished,
+    /// The read failed with this errno.
+    Failed(i32),
+    /// The answer is no number.
+    Garbage,
+}
+
+impl Fault {
+    /// The fault behind an errno.
+    pub fn from_errno(errno: i32) -> Self {
+        match errno {
+            libc::EACCES | libc::EPERM => Self::NotPermitted,
+            libc::ENOENT | libc::ENODEV | libc::ENXIO => Self::Vanished,
+            other => Self::Failed(other),
+        }
+    }
+
+    /// The word for it in a report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotPermitted => "not permitted",
+            Self::Vanished => "vanished",
+            Self::Failed(_) => "read failed",
+            Self::Garbage => "unreadable text",
+        }
+    }
+}
+
+impl From<&std::io::Error> for Fault {
+    fn from(error: &std::io::Error) -> Self {
+        Self::from_errno(error.raw_os_error().unwrap_or(libc::EIO))
+    }
+}

@@ -1,0 +1,173 @@
+//! The latest state of every domain, published for any number of readers that never wait for the writer.
+//!
+//! A few slots of plain atomics are filled in turn. Each carries a sequence number that is odd while it is written;
+//! `latest` names the last complete one. A reader copies that slot and accepts it if the number was even and did not
+//! change. The writer would have to lap all slots during one copy to make a reader try again.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+
+use crate::counter::State;
+
+/// Slots in rotation: a reader fails only if the writer laps three publications within its copy of some 100 ns.
+const SLOTS: usize = 4;
+/// Words of one state.
+const WORDS: usize = 10;
+/// Tries before a reader gives up; a torn slot in a forked child is the only way to use them up.
+const TRIES: usize = 64;
+
+/// One published copy.
+#[derive(Debug)]
+struct Slot {
+    /// Odd while the words are being written.
+    sequence: AtomicU64,
+    words: Box<[AtomicU64]>,
+}
+
+/// The published states of all domains of one meter.
+#[derive(Debug)]
+pub struct Snapshot {
+    slots: [Slot; SLOTS],
+    /// Index of the last complete slot.
+    latest: AtomicUsize,
+}
+
+impl Snapshot {
+    /// A snapshot of `domains` states, none of them known yet.
+    pub fn new(domains: usize) -> Self {
+        Self { slots: std::array::from_fn(|_| Slot::new(domains)), latest: AtomicUsize::new(0) }
+    }
+
+    /// Publishes `states`. Only one thread may do so at a time; the meter's writer token sees to that.
+    pub fn publish(&self, states: &[State]) {
+        // Relaxed: only the writer stores `latest`, and writers follow one another through the token.
+        let next = (self.latest.load(Ordering::Relaxed) + 1) % SLOTS;
+        self.slots[next].write(states);
+        // Release: pairs with the Acquire in read(), so that whoever sees the index sees the words.
+        self.latest.store(next, Ordering::Release);
+    }
+
+    /// Copies the latest states; `false` if a writer died in the middle (a forked child).
+    pub fn read(&self, states: &mut [State]) -> bool {
+        (0..TRIES).any(|_| {
+            // Acquire: pairs with the Release in publish().
+            let latest = self.latest.load(Ordering::Acquire);
+            self.slots[latest].read(states)
+        })
+    }
+}
+
+impl Slot {
+    fn new(domains: usize) -> Self {
+        Self { sequence: AtomicU64::new(0), words: (0..domains * WORDS).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    fn write(&self, states: &[State]) {
+        let sequence = self.sequence.load(Ordering::Relaxed);
+        self.sequence.store(sequence | 1, Ordering::Relaxed);
+        // Release: no word below may become visible before the odd number; pairs with the Acquire fence in read().
+        fence(Ordering::Release);
+        for (words, state) in self.words.chunks_exact(WORDS).zip(states) {
+            for (word, value) in words.iter().zip(pack(state)) {
+                word.store(value, Ordering::Relaxed);
+            }
+        }
+        // Release: the even number becomes visible after every word; pairs with the first load in read().
+        self.sequence.store((sequence | 1) + 1, Ordering::Release);
+    }
+
+    fn read(&self, states: &mut [State]) -> bool {
+        // Acquire: pairs with the Release at the end of write(): the words are at least as new as the number.
+        let before = self.sequence.load(Ordering::Acquire);
+        for (words, state) in self.words.chunks_exact(WORDS).zip(states.iter_mut()) {
+            *state = unpack(words);
+        }
+        // Acquire: if any word came from a newer write, the number read below is newer too; pairs with the fence in write().
+        fence(Ordering::Acquire);
+        before.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == before
+    }
+}
+
+fn pack(state: &State) -> [u64; WORDS] {
+    [
+        state.raw,
+        state.t_ns,
+        state.half_ns,
+        state.total,
+        state.estimated,
+        state.uncovered_ns,
+        state.power_uw,
+        state.resets,
+        state.ambiguous,
+        u64::from(state.known) | u64::from(state.failing) << 1,
+    ]
+}
+
+fn unpack(words: &[AtomicU64]) -> State {
+    let word = |index: usize| words[index].load(Ordering::Relaxed);
+    let marks = word(9);
+    State {
+        raw: word(0),
+        t_ns: word(1),
+        half_ns: word(2),
+        total: word(3),
+        estimated: word(4),
+        uncovered_ns: word(5),
+        power_uw: word(6),
+        resets: word(7),
+        ambiguous: word(8),
+        known: marks & 1 == 1,
+        failing: marks & 2 == 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    fn state(value: u64) -> State {
+        State {
+            raw: value,
+            t_ns: value,
+            half_ns: value,
+            total: value,
+            estimated: value,
+            uncovered_ns: value,
+            power_uw: value,
+            resets: value,
+            ambiguous: value,
+            known: true,
+            failing: value % 2 == 1,
+        }
+    }
+
+    #[test]
+    fn what_was_published_is_read_back_whole() {
+        let snapshot = Snapshot::new(3);
+        snapshot.publish(&[state(1), state(2), state(3)]);
+        let mut read = [State::default(); 3];
+        assert!(snapshot.read(&mut read));
+        assert_eq!(read, [state(1), state(2), state(3)]);
+    }
+
+    #[test]
+    fn a_reader_never_sees_half_of_a_publication() {
+        let snapshot = Snapshot::new(8);
+        snapshot.publish(&[state(0); 8]);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (1..200_000).for_each(|value| snapshot.publish(&[state(value); 8]));
+                done.store(true, Ordering::Release);
+            });
+            let mut last = 0;
+            while !done.load(Ordering::Acquire) {
+                let mut read = [State::default(); 8];
+                assert!(snapshot.read(&mut read));
+                assert!(read.iter().all(|one| *one == state(read[0].raw)), "torn: {read:?}");
+                assert!(read[0].raw >= last, "older than before");
+                last = read[0].raw;
+            }
+        });
+    }
+}

@@ -1,0 +1,119 @@
+//! The system calls that the standard library lacks: clocks, perf events, fork notice. All unsafe code of the core.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The kernel's clocks that are read.
+#[derive(Debug, Clone, Copy)]
+pub enum ClockId {
+    /// Since some start, standing still while suspended.
+    Monotonic,
+    /// Since boot, suspended or not.
+    Boottime,
+    /// Unix time.
+    Realtime,
+    /// CPU time of the calling thread.
+    Thread,
+}
+
+/// Nanoseconds on one of the kernel's clocks.
+pub fn clock_ns(id: ClockId) -> u64 {
+    let id = match id {
+        ClockId::Monotonic => libc::CLOCK_MONOTONIC,
+        ClockId::Boottime => libc::CLOCK_BOOTTIME,
+        ClockId::Realtime => libc::CLOCK_REALTIME,
+        ClockId::Thread => libc::CLOCK_THREAD_CPUTIME_ID,
+    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec for the whole call, and the kernel writes nothing else.
+    let code = unsafe { libc::clock_gettime(id, &raw mut time) };
+    debug_assert_eq!(code, 0, "these four clocks exist on every Linux since 2.6.39");
+    u64::try_from(time.tv_sec).unwrap_or(0) * crate::units::NS_PER_S + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+/// Ticks of `/proc/stat` in a second: `sysconf(_SC_CLK_TCK)`, 100 on every Linux that matters.
+pub fn ticks_per_second() -> u64 {
+    // SAFETY: sysconf takes a number and returns one.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
+}
+
+/// `struct perf_event_attr` up to `config2` and beyond as zeros: 64 bytes, `PERF_ATTR_SIZE_VER0`, which every kernel accepts.
+#[repr(C)]
+#[derive(Default)]
+struct PerfEventAttr {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup_events: u32,
+    bp_type: u32,
+    config1: u64,
+}
+
+/// `PERF_FORMAT_GROUP`: one read returns the counts of the whole group.
+const FORMAT_GROUP: u64 = 1 << 3;
+/// `PERF_FLAG_FD_CLOEXEC`: a child of the user's program inherits nothing.
+const FLAG_CLOEXEC: u64 = 1 << 3;
+
+/// Opens a counting event of the PMU `kind` on one CPU, for all processes; with `leader`, as a member of its group.
+pub fn perf_event(kind: u32, config: u64, cpu: u32, leader: Option<&File>) -> io::Result<File> {
+    const { assert!(size_of::<PerfEventAttr>() == 64) };
+    let attr = PerfEventAttr { kind, size: 64, config, read_format: FORMAT_GROUP, ..PerfEventAttr::default() };
+    let group = leader.map_or(-1, AsRawFd::as_raw_fd);
+    // SAFETY: the kernel reads `size` bytes of `attr`, which lives through the call; the other arguments are numbers.
+    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attr, -1, cpu, group, FLAG_CLOEXEC) };
+    let fd = i32::try_from(fd).unwrap_or(-1);
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just returned this descriptor, so it is open and nobody else owns it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// How many forks lie between the program's first process and this one.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+static FORK_NOTICE: Once = Once::new();
+
+extern "C" fn in_child() {
+    // Relaxed: the child has one thread at this point, and starts others only later.
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The fork generation: it differs between a process and its forked children, and costs one load.
+pub fn generation() -> u64 {
+    // Relaxed: see in_child().
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Asks libc to count forks from now on. A second call does nothing.
+pub fn watch_forks() {
+    FORK_NOTICE.call_once(|| {
+        // SAFETY: `in_child` is a function of the program's whole life that only touches an atomic: allowed after fork.
+        let code = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        debug_assert_eq!(code, 0, "pthread_atfork fails only for want of memory");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_monotonic_clock_goes_on() {
+        let first = clock_ns(ClockId::Monotonic);
+        assert!(clock_ns(ClockId::Monotonic) >= first);
+    }
+
+    #[test]
+    fn an_unknown_pmu_is_refused_by_the_kernel() {
+        assert!(perf_event(u32::MAX, 0, 0, None).is_err());
+    }
+}

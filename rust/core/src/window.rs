@@ -1,0 +1,148 @@
+//! A direct window: the calling thread reads every meter once at each end.
+
+use std::sync::Arc;
+
+use crate::counter::Point;
+use crate::domain::{Channel, Provenance};
+use crate::error::{Error, Fault};
+use crate::panel::{Buffers, Panel};
+use crate::sampler::KeepAlive;
+use crate::units;
+
+/// Half-width that holds 95 % of the difference of two ages that are each uniform over one tick: a triangle over plus
+/// and minus one tick, of which `1 - (1 - x)^2 = 0.95`.
+const TICK_95: f64 = 0.776;
+
+/// What a window found out about one domain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DomainEnergy {
+    /// Energy in microjoules, measured and estimated; `None` if no reading at its begin was possible.
+    pub energy_uj: Option<u64>,
+    /// The part of it that was modelled: all of it for a model, what bridged a reset or an unreadable end for a meter.
+    pub modelled_uj: u64,
+    /// 95 % half-width from the meter's ticks, the width of the readings and what was bridged.
+    pub sampling_uj: u64,
+    /// Share of the window that unbroken readings bracket, 0 to 1.
+    pub coverage: f64,
+    /// How often the counter was set anew.
+    pub resets: u64,
+    /// How often more than one wrap was possible.
+    pub ambiguous: u64,
+    /// Why the last reading failed, if it did.
+    pub fault: Option<Fault>,
+    /// Whether the window is too short for this domain's model to say anything.
+    pub below_resolution: bool,
+}
+
+/// What a window found out.
+#[derive(Debug, Clone)]
+pub struct Readout {
+    /// Begin: the stamp of the first domain's reading.
+    pub t0_ns: u64,
+    /// End: likewise.
+    pub t1_ns: u64,
+    /// One entry for each domain of the panel, in its order.
+    pub domains: Vec<DomainEnergy>,
+}
+
+/// A window that can be opened again and again; it holds all the memory that it needs.
+#[derive(Debug)]
+pub struct Window {
+    panel: Arc<Panel>,
+    keeper: Arc<KeepAlive>,
+    buffers: Buffers,
+    first: Box<[Point]>,
+    last: Box<[Point]>,
+    open: bool,
+}
+
+impl Window {
+    /// A closed window on `panel`.
+    pub fn new(panel: Arc<Panel>, keeper: Arc<KeepAlive>) -> Self {
+        let points = || vec![Point::default(); panel.domains().len()].into_boxed_slice();
+        let (first, last, buffers) = (points(), points(), panel.buffers());
+        Self { panel, keeper, buffers, first, last, open: false }
+    }
+
+    /// Opens the window; the instant of its first reading.
+    pub fn begin(&mut self) -> Result<u64, Error> {
+        if self.open {
+            return Err(Error::WindowOpen);
+        }
+        self.keeper.enter(&self.panel);
+        self.open = true;
+        self.panel.point(&mut self.buffers, &mut self.first);
+        Ok(instant(&self.first))
+    }
+
+    /// Closes the window.
+    pub fn end(&mut self) -> Result<Readout, Error> {
+        if !self.open {
+            return Err(Error::WindowNotOpen);
+        }
+        self.panel.point(&mut self.buffers, &mut self.last);
+        self.keeper.leave();
+        self.open = false;
+        Ok(self.readout())
+    }
+
+    fn readout(&self) -> Readout {
+        let ends = self.first.iter().zip(&*self.last).zip(self.panel.domains());
+        Readout {
+            t0_ns: instant(&self.first),
+            t1_ns: instant(&self.last),
+            domains: ends.map(|((first, last), domain)| between(first, last, &domain.channel)).collect(),
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        if self.open {
+            self.keeper.leave();
+        }
+    }
+}
+
+fn instant(points: &[Point]) -> u64 {
+    points.first().map_or(0, |point| point.state.t_ns)
+}
+
+/// The energy of one domain between two points.
+pub fn between(first: &Point, last: &Point, channel: &Channel) -> DomainEnergy {
+    let (a, b) = (&first.state, &last.state);
+    let uj = |counts| channel.scale.microjoules(counts);
+    let energy_uj = uj(b.total).saturating_sub(uj(a.total));
+    let bridged_uj = uj(b.estimated).saturating_sub(uj(a.estimated));
+    let duration_ns = b.t_ns.saturating_sub(a.t_ns);
+    let uncovered_ns = b.uncovered_ns.saturating_sub(a.uncovered_ns).min(duration_ns);
+    let is_modelled = channel.provenance == Provenance::Modelled;
+    DomainEnergy {
+        energy_uj: a.known.then_some(energy_uj),
+        modelled_uj: if is_modelled { energy_uj } else { bridged_uj },
+        sampling_uj: bridged_uj.saturating_add(edge_uj(a, b, energy_uj, duration_ns, channel)),
+        coverage: if duration_ns == 0 { 1.0 } else { 1.0 - uncovered_ns as f64 / duration_ns as f64 },
+        resets: b.resets.saturating_sub(a.resets),
+        ambiguous: b.ambiguous.saturating_sub(a.ambiguous),
+        fault: last.fault.or(first.fault),
+        below_resolution: duration_ns < channel.resolution_ns,
+    }
+}
+
+/// What the two ends can be off by: the energy of part of a tick and of the brackets around both readings.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of an integer below 2^53
+fn edge_uj(
+    a: &crate::counter::State,
+    b: &crate::counter::State,
+    energy_uj: u64,
+    duration_ns: u64,
+    channel: &Channel,
+) -> u64 {
+    let mean_uw = units::power_uw(energy_uj, duration_ns).unwrap_or(0);
+    let known_uw = a.power_uw.max(b.power_uw);
+    // A window within a tick sees nothing or a whole tick: its own mean is no measure of its power.
+    let power_uw =
+        if known_uw == 0 && duration_ns < 10 * channel.tick_ns { channel.max_power_uw } else { mean_uw.max(known_uw) };
+    let tick_ns = (channel.tick_ns as f64 * TICK_95) as u64;
+    units::energy_uj(power_uw, tick_ns + a.half_ns + b.half_ns) + channel.scale.microjoules(1)
+}
