@@ -20,6 +20,7 @@ HEADER = """\
 # normalised processor name <tab> thermal design power of one package in watts
 # made by tools/make_cpu_table.py from the processor tables of eco2AI 0.3.12 (Apache-2.0) and CodeCarbon 3.3.2 (MIT)
 """
+NUMBER = re.compile(r"\d+(\.\d+)?")
 FILLERS = {"cpu", "processor", "gen"}
 
 
@@ -36,12 +37,19 @@ def normalise(name: str) -> str:
 def rows(path: Path, name: str, power: str) -> list[tuple[str, float]]:
     with path.open(newline="", encoding="utf-8") as file:
         found = [(normalise(row[name]), row[power]) for row in csv.DictReader(file)]
-    return [(key, float(watts)) for key, watts in found if re.fullmatch(r"\d+(\.\d+)?", watts) and re.search(r"\d", key) and " " in key]
+    return [(key, float(watts)) for key, watts in found if NUMBER.fullmatch(watts) and is_processor(key)]
+
+
+def is_processor(key: str) -> bool:
+    """A maker's name and a model with a number."""
+    return " " in key and re.search(r"\d", key) is not None
 
 
 def main(raw: Path) -> None:
     table: dict[str, float] = {}
-    for key, watts in rows(raw / "eco2ai_cpu_names.csv", "Model", "TDP") + rows(raw / "codecarbon_cpu_power.csv", "Name", "TDP"):
+    eco2ai = rows(raw / "eco2ai_cpu_names.csv", "Model", "TDP")
+    codecarbon = rows(raw / "codecarbon_cpu_power.csv", "Name", "TDP")
+    for key, watts in eco2ai + codecarbon:
         if 0 < watts < 1000:
             table[key] = min(watts, table.get(key, watts))
     OUT.parent.mkdir(exist_ok=True)

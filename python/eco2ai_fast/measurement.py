@@ -1,0 +1,317 @@
+"""What a piece of code cost: a `Measurement`, by domain, with provenance and error."""
+
+from __future__ import annotations
+
+from math import nan, sqrt
+
+from . import settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from . import _core
+    from .carbon import Intensity
+
+UJ_PER_J = 1_000_000
+NS_PER_S = 1_000_000_000
+# Half-width of 95 % of a normal distribution, in sigmas.
+Z_95 = 1.96
+# What a machine's sum consists of; what of it no source covers stands in `missing`.
+EXPECTED_KINDS = ("package", "dram")
+
+
+class DomainMeasurement:
+    """The energy of one domain in a window.
+
+    Attributes:
+        id, kind, parent, source, detail, counted: as in `meter.domains`.
+        provenance: "measured", "modelled", or "mixed" where a meter failed for a part of the window.
+        energy_j: joules, None if it could not be read at all; measured_j and modelled_j are its parts.
+        sampling_j: 95 % half-width from ticks, reading times and bridged gaps; independent between windows.
+        sensor_rel: the meter's or model's own relative error, one sigma; the same in every window.
+        uncertainty_j: 95 % half-width of both: sqrt(sampling_j^2 + (1.96 sensor_rel energy_j)^2).
+        coverage: share of the window that unbroken readings bracket, 0 to 1.
+        resets, ambiguous: how often the counter was set anew, or may have wrapped unseen.
+        fault: why a reading failed, if it did.
+    """
+
+    __slots__ = (
+        "id",
+        "kind",
+        "parent",
+        "source",
+        "detail",
+        "counted",
+        "energy_j",
+        "modelled_j",
+        "sampling_j",
+        "sensor_rel",
+        "coverage",
+        "resets",
+        "ambiguous",
+        "fault",
+        "below_resolution",
+    )
+
+    def __init__(self, domain: _core.Domain, energy: _core.DomainEnergy) -> None:
+        self.id: str = domain.id
+        self.kind: str = domain.kind
+        self.parent: str | None = domain.parent
+        self.source: str = domain.source
+        self.detail: str = domain.detail
+        self.counted: bool = domain.counted
+        self.sensor_rel: float = domain.sensor_rel
+        self.energy_j: float | None = None if energy.energy_uj is None else energy.energy_uj / UJ_PER_J
+        self.modelled_j: float = energy.modelled_uj / UJ_PER_J
+        self.sampling_j: float = energy.sampling_uj / UJ_PER_J
+        self.coverage: float = energy.coverage if energy.energy_uj is not None else 0.0
+        self.resets: int = energy.resets
+        self.ambiguous: int = energy.ambiguous
+        self.fault: str | None = energy.fault
+        self.below_resolution: bool = energy.below_resolution
+
+    @property
+    def measured_j(self) -> float:
+        return (self.energy_j or 0.0) - self.modelled_j
+
+    @property
+    def provenance(self) -> str:
+        if self.source == "estimate" or (self.energy_j and self.modelled_j == self.energy_j):
+            return "modelled"
+        return "mixed" if self.modelled_j else "measured"
+
+    @property
+    def uncertainty_j(self) -> float:
+        return sqrt(self.sampling_j**2 + (Z_95 * self.sensor_rel * (self.energy_j or 0.0)) ** 2)
+
+    def __repr__(self) -> str:
+        from .quantity import si
+
+        energy = (
+            "unreadable" if self.energy_j is None else f"{si(self.energy_j, 'J')} ± {si(self.uncertainty_j, 'J', 2)}"
+        )
+        return f"<{self.id}: {energy}, {self.provenance} ({self.source})>"
+
+    def _plus(self, other: DomainMeasurement, share: float) -> DomainMeasurement:
+        """The sum over two windows of which the first took `share` of the time."""
+        total = DomainMeasurement.__new__(DomainMeasurement)
+        for name in ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel"):
+            setattr(total, name, getattr(self, name))
+        known = [one.energy_j for one in (self, other) if one.energy_j is not None]
+        total.energy_j = sum(known) if known else None
+        total.modelled_j = self.modelled_j + other.modelled_j
+        total.sampling_j = sqrt(self.sampling_j**2 + other.sampling_j**2)
+        total.coverage = share * self.coverage + (1 - share) * other.coverage
+        total.resets = self.resets + other.resets
+        total.ambiguous = self.ambiguous + other.ambiguous
+        total.fault = self.fault or other.fault
+        total.below_resolution = self.below_resolution and other.below_resolution
+        return total
+
+
+class Measurement:
+    """What a window cost. Times in seconds and nanoseconds of CLOCK_MONOTONIC, energies in joules.
+
+    While the window is open, and where nothing could be read, energies are not-a-number, never 0.
+    """
+
+    __slots__ = ("_closed", "_domains", "_failure", "_meter", "_pue", "_readout", "_zone", "name")
+
+    def __init__(
+        self, name: str | None, meter: _core.Meter | None, zone: str | None = None, pue: float | None = None
+    ) -> None:
+        self.name = name
+        self._meter = meter
+        self._zone = zone
+        self._pue = pue
+        self._readout: _core.Readout | None = None
+        self._closed: tuple[int, int, float] | None = None
+        self._domains: dict[str, DomainMeasurement] | None = None
+        self._failure: str | None = None
+
+    def _close(self, readout: _core.Readout) -> None:
+        self._readout = readout
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the window has not ended yet."""
+        return self._readout is None and self._closed is None and self._failure is None
+
+    def _times(self) -> tuple[int, int, float]:
+        if self._readout is not None:
+            t0_ns, t1_ns = self._readout.t0_ns, self._readout.t1_ns
+            return t0_ns, t1_ns, (t1_ns - t0_ns) / NS_PER_S
+        return self._closed or (0, 0, nan)
+
+    @property
+    def t0_ns(self) -> int:
+        return self._times()[0]
+
+    @property
+    def t1_ns(self) -> int:
+        return self._times()[1]
+
+    @property
+    def duration_s(self) -> float:
+        return self._times()[2]
+
+    @property
+    def domains(self) -> dict[str, DomainMeasurement]:
+        """Every domain that was read, counted or not, by id."""
+        if self._domains is None:
+            if self._readout is None or self._meter is None:
+                return {}
+            pairs = zip(self._meter.domains, self._readout.domains, strict=True)
+            self._domains = {domain.id: DomainMeasurement(domain, energy) for domain, energy in pairs}
+        return self._domains
+
+    def _counted(self) -> list[DomainMeasurement]:
+        return [domain for domain in self.domains.values() if domain.counted and domain.energy_j is not None]
+
+    @property
+    def energy_j(self) -> float:
+        """Sum over the counted domains, measured_j + modelled_j."""
+        return _sum(domain.energy_j or 0.0 for domain in self._counted())
+
+    @property
+    def measured_j(self) -> float:
+        return _sum(domain.measured_j for domain in self._counted())
+
+    @property
+    def modelled_j(self) -> float:
+        return _sum(domain.modelled_j for domain in self._counted())
+
+    @property
+    def sampling_j(self) -> float:
+        """95 % half-width without the sensors' own error: judge differences on one machine by it."""
+        return sqrt(_sum(domain.sampling_j**2 for domain in self._counted()))
+
+    @property
+    def uncertainty_j(self) -> float:
+        """95 % half-width: sensor errors add up within a source, and in quadrature between sources."""
+        by_source: dict[str, float] = {}
+        for domain in self._counted():
+            error_j = Z_95 * domain.sensor_rel * (domain.energy_j or 0.0)
+            by_source[domain.source] = by_source.get(domain.source, 0.0) + error_j
+        return sqrt(self.sampling_j**2 + sum(error_j**2 for error_j in by_source.values()))
+
+    @property
+    def coverage(self) -> float:
+        """Share of the time that valid readings bracket: the least over the counted domains."""
+        counted = [domain.coverage for domain in self.domains.values() if domain.counted]
+        return min(counted, default=nan)
+
+    @property
+    def missing(self) -> tuple[tuple[str, str], ...]:
+        """What should be in the sum and is not: pairs of a domain and the reason."""
+        unread = tuple(
+            (d.id, d.fault or "unreadable") for d in self.domains.values() if d.counted and d.energy_j is None
+        )
+        kinds = {domain.kind for domain in self.domains.values()}
+        reason = self._failure or ("the window is open" if self.is_open else "no source")
+        return unread + tuple((kind, reason) for kind in EXPECTED_KINDS if kind not in kinds)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know: flags, each a sentence."""
+        return tuple(note for domain in self.domains.values() for note in _notes(domain))
+
+    @property
+    def pue(self) -> float:
+        """Energy of the data centre over that of its computers; 1.0: IT energy only."""
+        value: float = settings.resolve("pue", self._pue)[0]
+        return value
+
+    @property
+    def intensity(self) -> Intensity:
+        """The grid's intensity that co2e_g is computed with. Raises UnknownZoneError for a zone nobody knows."""
+        from .carbon import here
+
+        return here(self._zone)
+
+    @property
+    def co2e_g(self) -> float:
+        """Grams of CO2 equivalent: energy x PUE x intensity."""
+        from .carbon import co2e_g
+
+        energy_j = self.energy_j
+        return co2e_g(energy_j, self.intensity.g_per_kwh, self.pue) if energy_j == energy_j else nan
+
+    def per(self, unit: str, count: float) -> Per:
+        """Energy per token, image, step: `m.per("token", 128)`. Raises ValueError unless count is above 0."""
+        return Per(self, unit, count)
+
+    def __add__(self, other: Measurement) -> Measurement:
+        """The sum over two windows, which must not overlap. Energies and durations add up."""
+        if not isinstance(other, Measurement):
+            return NotImplemented
+        total = Measurement(self.name if self.name == other.name else None, self._meter, self._zone, self._pue)
+        duration_s = self.duration_s + other.duration_s
+        total._closed = (min(self.t0_ns, other.t0_ns), max(self.t1_ns, other.t1_ns), duration_s)
+        total._domains = _sum_domains(self.domains, other.domains, self.duration_s / duration_s if duration_s else 1.0)
+        return total
+
+    def to_record(self) -> dict[str, Any]:
+        """The measurement as plain data with its provenance: docs/record.md has the schema."""
+        from .record import of_measurement
+
+        return of_measurement(self)
+
+    def __repr__(self) -> str:
+        from .presentation import line
+
+        return line(self)
+
+    def _repr_html_(self) -> str:
+        from .presentation import html
+
+        return html(self)
+
+
+class Per:
+    """Energy of a measurement per unit of work."""
+
+    __slots__ = ("co2e_g", "count", "energy_j", "uncertainty_j", "unit")
+
+    def __init__(self, measurement: Measurement, unit: str, count: float) -> None:
+        if not count > 0:
+            raise ValueError(f"energy per {unit} needs a count above 0, not {count!r}")
+        self.unit = unit
+        self.count = count
+        self.energy_j = measurement.energy_j / count
+        self.uncertainty_j = measurement.uncertainty_j / count
+        self.co2e_g = measurement.co2e_g / count
+
+    def __repr__(self) -> str:
+        from .quantity import si
+
+        return f"<{si(self.energy_j, 'J')}/{self.unit} ± {si(self.uncertainty_j, 'J', 2)} over {self.count:g}>"
+
+
+def _sum(values: Iterable[float]) -> float:
+    """The sum; not-a-number, never 0, where there is nothing to sum."""
+    values = list(values)
+    return sum(values) if values else nan
+
+
+def _sum_domains(
+    first: dict[str, DomainMeasurement], second: dict[str, DomainMeasurement], share: float
+) -> dict[str, DomainMeasurement]:
+    both = {key: domain._plus(second[key], share) for key, domain in first.items() if key in second}
+    return first | second | both
+
+
+def _notes(domain: DomainMeasurement) -> Iterable[str]:
+    if domain.below_resolution:
+        yield f"{domain.id}: the window is below the model's resolution of 100 ms"
+    if domain.resets:
+        yield f"{domain.id}: the counter was set anew {domain.resets} times; what was lost is estimated"
+    if domain.ambiguous:
+        yield f"{domain.id}: {domain.ambiguous} times more than one wrap was possible between two readings"
+    if domain.fault:
+        yield f"{domain.id}: a reading failed ({domain.fault}); the rest is estimated from the last power"

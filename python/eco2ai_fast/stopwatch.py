@@ -1,0 +1,123 @@
+"""The stopwatch: `measure()` around a block or a function, on the process's own meter."""
+
+from __future__ import annotations
+
+from _thread import get_ident
+
+from . import settings
+from ._core import EnergyError, Meter, SourceError, WindowError
+from .measurement import Measurement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+    from . import _core
+
+_implicit: Meter | None = None
+
+
+class measure:
+    """Measures the energy of a block, or of each call of a function.
+
+        with eco2ai_fast.measure("step") as m: ...
+        print(m)
+
+        @eco2ai_fast.measure()
+        def step(): ...          # also async functions and generators; the last results stand in step.measurements
+
+    Args:
+        name: a label for reports.
+        zone: grid zone of this measurement; else the configured one, else the world's average.
+        pue: PUE of this measurement; else the configured one.
+        meter: a meter of `eco2ai_fast.testing` instead of the machine's.
+
+    One object may be used again and again, also nested. Raises UnknownZoneError or SettingsError at once for a zone or
+    PUE that cannot be; nothing is raised later into the measured program.
+    """
+
+    __slots__ = ("_meter", "_name", "_open", "_pue", "_spare", "_zone")
+
+    def __init__(
+        self, name: str | None = None, *, zone: str | None = None, pue: float | None = None, meter: Meter | None = None
+    ) -> None:
+        if zone is not None:
+            from .carbon import intensity
+
+            intensity(zone)
+        if pue is not None:
+            settings.resolve("pue", pue)
+        self._name = name
+        self._zone = zone
+        self._pue = pue
+        self._meter = meter
+        # The windows open now, by thread: two threads may use one object.
+        self._open: dict[int, list[tuple[_core.Window | None, Measurement]]] = {}
+        self._spare: list[_core.Window] = []
+
+    def _begin(self) -> tuple[_core.Window | None, Measurement]:
+        measurement = Measurement(self._name, None, self._zone, self._pue)
+        if settings.disabled():
+            measurement._fail("switched off by ECO2AI_FAST_DISABLE")
+            return None, measurement
+        try:
+            meter = self._meter or implicit_meter()
+            window = self._spare.pop() if self._spare else meter.window()
+            measurement._meter = meter
+            window.begin()
+        except EnergyError as error:
+            if isinstance(error, SourceError) and settings.resolve("sources")[1] != "default":
+                raise
+            measurement._fail(str(error))
+            return None, measurement
+        return window, measurement
+
+    def _end(self, window: _core.Window | None, measurement: Measurement) -> None:
+        if window is None:
+            return
+        try:
+            measurement._close(window.end())
+        except EnergyError as error:
+            measurement._fail(str(error))
+        else:
+            self._spare.append(window)
+
+    def __enter__(self) -> Measurement:
+        begun = self._begin()
+        self._open.setdefault(get_ident(), []).append(begun)
+        return begun[1]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        begun = self._open.get(get_ident())
+        if not begun:
+            raise WindowError("this measurement is not open in this thread: it ended before or never began")
+        self._end(*begun.pop())
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        from .decorator import measured
+
+        return measured(self, function)
+
+
+def implicit_meter() -> Meter:
+    """The process's own meter, behind every `measure()`. Made at the first need from the settings of that moment."""
+    global _implicit
+    if _implicit is None:
+        names = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w")
+        _implicit = Meter(**{name: settings.resolve(name)[0] for name in names})
+    return _implicit
+
+
+def configure(**values: object) -> None:
+    """Sets settings for this process: `configure(zone="FR", pue=1.2)`. They outrank environment and config file.
+
+    None takes a setting back. Raises SettingsError for an unknown name or a value that cannot be, and sets none then.
+    `eco2ai-fast config` lists the settings. Meters made earlier keep theirs.
+    """
+    global _implicit
+    settings.configure(**values)
+    _implicit = None
