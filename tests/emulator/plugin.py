@@ -29,24 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def emulator_binary() -> str:
-    """Path of the emulator; skips the test where it cannot run."""
-    if why := _missing():
-        pytest.skip(why)
+    """Path of the emulator, built if need be; skips the test where it cannot be."""
+    if "ECO2AI_FAST_EMULATOR" not in os.environ and shutil.which("cargo") is None:
+        pytest.skip("the emulator needs cargo, or ECO2AI_FAST_EMULATOR=PATH of a built one")
     return binary()
 
 
 @pytest.fixture
-def emulated(emulator_binary: str) -> Iterator[Callable[[Spec], Machine]]:
+def emulated(request: pytest.FixtureRequest) -> Iterator[Callable[[Spec], Machine]]:
     """Starts a machine from a spec; all of them end with the test."""
+    if os.geteuid() != 0:
+        pytest.skip("the emulator needs root to mount")
+    if not Path("/dev/fuse").exists():
+        pytest.skip("the emulator needs /dev/fuse")
+    request.getfixturevalue("emulator_binary")
     with ExitStack() as machines:
         yield lambda spec: machines.enter_context(Machine(spec))
-
-
-def _missing() -> str | None:
-    if os.geteuid() != 0:
-        return "the emulator needs root to mount"
-    if not Path("/dev/fuse").exists():
-        return "the emulator needs /dev/fuse"
-    if "ECO2AI_FAST_EMULATOR" not in os.environ and shutil.which("cargo") is None:
-        return "the emulator needs cargo, or ECO2AI_FAST_EMULATOR=PATH of a built one"
-    return None

@@ -4,24 +4,21 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
-use std::{io, thread};
+use std::thread;
+use std::time::Duration;
 
 use fuser::{
-    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
-    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty,
-    ReplyEntry, ReplyOpen, Request,
+    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner,
+    OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, Request,
 };
 
+use crate::attributes::{attributes, file_type};
 use crate::machine::Machine;
 use crate::meter::Reading;
 use crate::tree::{Ino, Kind, Node};
 
 /// Nothing may be cached: names vanish and values move.
 const TTL: Duration = Duration::ZERO;
-
-/// What sysfs says of every file, however long its text.
-const SYSFS_SIZE: u64 = 4096;
 
 /// One open file.
 #[derive(Debug, Default)]
@@ -161,10 +158,6 @@ impl Fs {
 }
 
 impl Filesystem for Fs {
-    fn init(&mut self, _: &Request, _: &mut KernelConfig) -> io::Result<()> {
-        Ok(())
-    }
-
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.found(parent.into(), name) {
             Ok(attributes) => reply.entry(&TTL, &attributes, Generation(0)),
@@ -272,39 +265,4 @@ fn rest(text: &[u8], offset: u64) -> Vec<u8> {
 
 fn errno(errno: nix::errno::Errno) -> Errno {
     Errno::from_i32(errno as i32)
-}
-
-fn file_type(node: &Node) -> FileType {
-    match node.kind {
-        Kind::Dir(_) => FileType::Directory,
-        Kind::Link(_) => FileType::Symlink,
-        Kind::Text(_) | Kind::Energy(_) | Kind::Msr(_) => FileType::RegularFile,
-    }
-}
-
-fn size(node: &Node) -> u64 {
-    match &node.kind {
-        Kind::Link(target) => target.len() as u64,
-        Kind::Dir(_) | Kind::Text(_) | Kind::Energy(_) | Kind::Msr(_) => SYSFS_SIZE,
-    }
-}
-
-fn attributes(ino: Ino, node: &Node) -> FileAttr {
-    FileAttr {
-        ino: INodeNo(ino),
-        size: size(node),
-        blocks: 0,
-        atime: UNIX_EPOCH,
-        mtime: UNIX_EPOCH,
-        ctime: UNIX_EPOCH,
-        crtime: UNIX_EPOCH,
-        kind: file_type(node),
-        perm: node.mode,
-        nlink: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        blksize: 4096,
-        flags: 0,
-    }
 }

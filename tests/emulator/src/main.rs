@@ -5,6 +5,7 @@
 //! `eco2ai-fast-emulator --truth --spec FILE` answers from the closed forms alone: for each line
 //! `DOMAIN T_NS` on standard input the energy in femtojoules from the epoch to then, and the reading.
 
+mod attributes;
 mod command_line;
 mod fault;
 mod fs;
