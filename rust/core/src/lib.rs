@@ -36,5 +36,6 @@ pub mod sample;
 pub mod sampler;
 pub mod snapshot;
 pub mod source;
+pub mod step;
 pub mod units;
 pub mod window;

@@ -32,7 +32,7 @@ impl Meter {
     }
 
     fn new(mut sources: Vec<Box<dyn Source>>, findings: Vec<Finding>, clock: Arc<dyn Clock>) -> Self {
-        let domains = choose(&mut sources);
+        let domains = choose(&mut sources, &findings);
         let panel = Arc::new(Panel::new(clock, sources, domains));
         let keeper = Arc::new(KeepAlive::new(&panel));
         Self { panel, keeper, findings }

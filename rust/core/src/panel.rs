@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::choice::Domain;
 use crate::clock::Clock;
 use crate::counter::{self, Point, State};
+use crate::error::Fault;
 use crate::sample::Sample;
 use crate::snapshot::Snapshot;
 use crate::source::{Source, sys};
@@ -76,9 +77,28 @@ impl Panel {
             self.tick(buffers);
         }
         self.read(&mut buffers.samples);
+        if buffers.samples.iter().any(|sample| sample.fault == Some(Fault::Vanished)) {
+            // It may be back as a new file, which only a publication looks for.
+            self.tick(buffers);
+            self.snapshot.read(&mut buffers.states);
+            self.read(&mut buffers.samples);
+        }
         let inputs = buffers.states.iter().zip(&*buffers.samples).zip(&self.domains);
         for (point, ((state, sample), domain)) in points.iter_mut().zip(inputs) {
             *point = Point::take(state, sample, &domain.channel);
+        }
+    }
+
+    /// Reads for publication: a meter that is gone is looked for, and read again where it came back.
+    fn read_mending(&self, samples: &mut [Sample]) {
+        self.read(samples);
+        let mut rest = samples;
+        for source in &self.sources {
+            let (own, others) = rest.split_at_mut(source.channels().len());
+            if own.iter().any(|sample| sample.fault.is_some()) && source.mend(own) {
+                source.read(&*self.clock, own);
+            }
+            rest = others;
         }
     }
 
@@ -99,7 +119,7 @@ impl Panel {
         if !self.snapshot.read(&mut buffers.states) {
             buffers.states.fill(State::default());
         }
-        self.read(&mut buffers.samples);
+        self.read_mending(&mut buffers.samples);
         for ((state, sample), domain) in buffers.states.iter_mut().zip(&*buffers.samples).zip(&self.domains) {
             *state = next(state, sample, &domain.channel);
         }

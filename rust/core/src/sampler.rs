@@ -31,7 +31,7 @@ pub fn keep_alive_period_ns(domains: &[Domain]) -> Option<u64> {
 fn period_ns(domain: &Domain) -> Option<u64> {
     let channel = &domain.channel;
     let range_uj = match channel.range {
-        Range::Modulo(range) => channel.scale.microjoules(range),
+        Range::Modulo(range) | Range::Drops(range) => channel.scale.microjoules(range),
         Range::PowerOfTwo => ASSUMED_RANGE_UJ,
         Range::Unbounded => return None,
     };

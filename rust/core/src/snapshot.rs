@@ -7,11 +7,12 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use crate::counter::State;
+use crate::error::Fault;
 
 /// Slots in rotation: a reader fails only if the writer laps three publications within its copy of some 100 ns.
 const SLOTS: usize = 4;
 /// Words of one state.
-const WORDS: usize = 10;
+const WORDS: usize = 17;
 /// Tries before a reader gives up; a torn slot in a forked child is the only way to use them up.
 const TRIES: usize = 64;
 
@@ -94,29 +95,78 @@ fn pack(state: &State) -> [u64; WORDS] {
         state.half_ns,
         state.total,
         state.estimated,
+        state.doubtful,
         state.uncovered_ns,
         state.power_uw,
         state.resets,
         state.ambiguous,
-        u64::from(state.known) | u64::from(state.failing) << 1,
+        state.wraps,
+        state.faults,
+        state.since_ns,
+        state.before_uw,
+        state.span_ns,
+        state.span_total,
+        u64::from(state.known)
+            | u64::from(state.failing) << 1
+            | u64::from(state.stuck) << 2
+            | pack_fault(state.last_fault) << FAULT_SHIFT,
     ]
 }
 
 fn unpack(words: &[AtomicU64]) -> State {
     let word = |index: usize| words[index].load(Ordering::Relaxed);
-    let marks = word(9);
+    let marks = word(16);
     State {
         raw: word(0),
         t_ns: word(1),
         half_ns: word(2),
         total: word(3),
         estimated: word(4),
-        uncovered_ns: word(5),
-        power_uw: word(6),
-        resets: word(7),
-        ambiguous: word(8),
+        doubtful: word(5),
+        uncovered_ns: word(6),
+        power_uw: word(7),
+        resets: word(8),
+        ambiguous: word(9),
+        wraps: word(10),
+        faults: word(11),
+        since_ns: word(12),
+        before_uw: word(13),
+        span_ns: word(14),
+        span_total: word(15),
         known: marks & 1 == 1,
         failing: marks & 2 == 2,
+        stuck: marks & 4 == 4,
+        last_fault: unpack_fault(marks >> FAULT_SHIFT),
+    }
+}
+
+/// Bit of the last word at which the fault begins: the errno in 32 bits, its kind above.
+const FAULT_SHIFT: u32 = 8;
+
+fn pack_fault(fault: Option<Fault>) -> u64 {
+    let (kind, errno) = match fault {
+        None => (0, 0),
+        Some(Fault::NotPermitted) => (1, 0),
+        Some(Fault::Vanished) => (2, 0),
+        Some(Fault::Failed(errno)) => (3, errno),
+        Some(Fault::Garbage) => (4, 0),
+        Some(Fault::Zero) => (5, 0),
+        Some(Fault::Stuck) => (6, 0),
+    };
+    kind << 32 | u64::from(errno.cast_unsigned())
+}
+
+fn unpack_fault(bits: u64) -> Option<Fault> {
+    #[allow(clippy::cast_possible_truncation)] // the errno is the lower half
+    let errno = (bits as u32).cast_signed();
+    match bits >> 32 {
+        1 => Some(Fault::NotPermitted),
+        2 => Some(Fault::Vanished),
+        3 => Some(Fault::Failed(errno)),
+        4 => Some(Fault::Garbage),
+        5 => Some(Fault::Zero),
+        6 => Some(Fault::Stuck),
+        _ => None,
     }
 }
 
@@ -125,6 +175,16 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
 
+    const FAULTS: [Option<Fault>; 7] = [
+        None,
+        Some(Fault::NotPermitted),
+        Some(Fault::Vanished),
+        Some(Fault::Failed(-5)),
+        Some(Fault::Garbage),
+        Some(Fault::Zero),
+        Some(Fault::Stuck),
+    ];
+
     fn state(value: u64) -> State {
         State {
             raw: value,
@@ -132,22 +192,32 @@ mod tests {
             half_ns: value,
             total: value,
             estimated: value,
+            doubtful: value,
             uncovered_ns: value,
             power_uw: value,
             resets: value,
             ambiguous: value,
+            wraps: value,
+            faults: value,
+            since_ns: value,
+            before_uw: value,
+            span_ns: value,
+            span_total: value,
             known: true,
             failing: value % 2 == 1,
+            stuck: value % 3 == 1,
+            last_fault: FAULTS[usize::try_from(value).unwrap() % FAULTS.len()],
         }
     }
 
     #[test]
     fn what_was_published_is_read_back_whole() {
-        let snapshot = Snapshot::new(3);
-        snapshot.publish(&[state(1), state(2), state(3)]);
-        let mut read = [State::default(); 3];
+        let snapshot = Snapshot::new(7);
+        let states: [State; 7] = std::array::from_fn(|index| state(index as u64));
+        snapshot.publish(&states);
+        let mut read = [State::default(); 7];
         assert!(snapshot.read(&mut read));
-        assert_eq!(read, [state(1), state(2), state(3)]);
+        assert_eq!(read, states);
     }
 
     #[test]
