@@ -28,6 +28,7 @@
 pub mod choice;
 pub mod clock;
 pub mod counter;
+pub mod cross_check;
 pub mod domain;
 pub mod error;
 pub mod meter;
