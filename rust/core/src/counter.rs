@@ -9,7 +9,7 @@
 //! - A counter that stands still for [`Channel::longest_rest_ns`] is *stuck*. When it moves again, its step tells whether
 //!   it counted on unseen (about as much as the last power makes expect) or lost that time, which is then estimated.
 //! - A change that no plausible power explains is a *reset*: one interval is estimated from the last power.
-//! - A wrap that would need more than twice the last power, or time enough for several wraps, is *ambiguous*.
+//! - A wrap that does not fit the last power, or time enough for several wraps, is *ambiguous*: flagged, and in the bound.
 
 use crate::domain::{Channel, Provenance, Range};
 use crate::error::Fault;
@@ -164,15 +164,24 @@ impl State {
         channel.scale.counts(units::energy_uj(self.power_uw, dt_ns))
     }
 
-    /// A decrease that a plausible power explains. Where it takes more than twice the last one, it may be a reset.
+    /// A decrease that a plausible power explains. Where it does not go on as the power did, the counter may have been
+    /// set anew instead.
     fn wrap(&mut self, counts: u64, dt_ns: u64, channel: &Channel) {
         self.count(counts);
         self.wraps += 1;
-        let expected = self.expected(dt_ns + 2 * channel.tick_ns, channel);
-        if self.power_uw > 0 && counts / 2 > expected {
+        let surprise = counts.abs_diff(self.expected(dt_ns, channel));
+        if self.power_uw > 0 && surprise > self.usual_change(dt_ns, channel) {
             self.ambiguous += 1;
-            self.doubt(counts - expected);
+            self.doubt(surprise);
         }
+    }
+
+    /// By how many counts an interval may differ from what is expected and still be like the two spans before it.
+    fn usual_change(&self, dt_ns: u64, channel: &Channel) -> u64 {
+        let change_uw = if self.before_uw > 0 { 2 * self.power_uw.abs_diff(self.before_uw) } else { self.power_uw / 2 };
+        let steady_uw = self.power_uw / 10;
+        channel.scale.counts(units::energy_uj(change_uw.saturating_add(steady_uw), dt_ns))
+            + self.expected(2 * channel.tick_ns, channel)
     }
 
     /// Time enough for several rounds: as many are added as the last power makes likely, and all of that is in doubt.

@@ -3,12 +3,9 @@
 use crate::domain::{Channel, Range};
 use crate::units;
 
-/// Smallest range accepted for a counter whose wrap is learned: 2^(64-18), an energy unit of 2^-18 J, the finest that
-/// RAPL is known to use. A counter set back by some joules is never taken for a wrap.
+/// Smallest range of a counter whose wrap is learned: 2^(64-18), the 16,384 J of an energy unit of 2^-18 J, the finest
+/// that RAPL is known to use. A counter set back by some joules is never taken for a wrap.
 const LEAST_LEARNED_RANGE: u64 = 1 << 46;
-/// Range assumed while none is learned: 2^(64-16), the 65,536 J of most server parts.
-const ASSUMED_RANGE: u64 = 1 << 48;
-
 /// What a second reading says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -60,7 +57,7 @@ fn forward(before: u64, after: u64, range: Range) -> Option<(u64, Option<u64>)> 
             let range = (before - after).checked_next_power_of_two()?.max(LEAST_LEARNED_RANGE);
             Some((range - (before - after), Some(range)))
         }
-        Range::PowerOfTwo => Some((after - before, Some(ASSUMED_RANGE))),
+        Range::PowerOfTwo => Some((after - before, Some(LEAST_LEARNED_RANGE))),
         Range::Unbounded => after.checked_sub(before).map(|counts| (counts, None)),
     }
 }
