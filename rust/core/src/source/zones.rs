@@ -1,6 +1,7 @@
 //! Which RAPL zones a powercap tree has, and what each covers.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::domain::{Kind, Place};
 use crate::units::MICRO;
@@ -83,7 +84,8 @@ fn collect(root: &Root, base: &str, paths: &mut BTreeMap<(usize, String), String
     for id in root.names(base) {
         let Some(control) = CONTROL_TYPES.iter().position(|control| is_zone_of(&id, control)) else { continue };
         let path = format!("{base}/{id}");
-        if paths.insert((control, id), path.clone()).is_none() {
+        if let Entry::Vacant(entry) = paths.entry((control, id)) {
+            entry.insert(path.clone());
             collect(root, &path, paths);
         }
     }
