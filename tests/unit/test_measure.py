@@ -175,11 +175,10 @@ def test_one_object_measures_nested_blocks_and_threads_apart() -> None:
 
 def test_the_exception_of_the_block_passes_and_the_energy_stays() -> None:
     clock = ManualClock()
-    m = None
     with pytest.raises(KeyError, match="mine"), eco.measure(meter=meter([steady("package", 10)], clock)) as m:
         clock.advance(1.0)
         raise KeyError("mine")
-    assert m is not None and m.energy_j == 10
+    assert m.energy_j == 10
 
 
 def test_a_decorated_function_keeps_its_measurements_and_its_name() -> None:
