@@ -12,6 +12,9 @@ use crate::units;
 /// The finest that RAPL is known to use is 2^-18 J, so that a counter set back by a joule is never taken for a wrap.
 const LEAST_LEARNED_RANGE: u64 = 1 << 44;
 
+/// Ticks over which a mean power is taken: the unseen phase of both ends is then below ten per cent of it.
+const POWER_TICKS: u64 = 10;
+
 /// What a second reading says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -67,14 +70,24 @@ pub struct State {
     pub t_ns: u64,
     /// Half the width of that bracket.
     pub half_ns: u64,
+    /// When the counter was last seen to change, and how far off that instant can be: the energy up to here is `total`.
+    pub edge_ns: u64,
+    /// Half-width of that instant.
+    pub edge_half_ns: u64,
     /// Counts since the first reading, wraps undone.
     pub total: u64,
+    /// What is left of a gauge's last sum below one count, in units of its own; 0 for counters.
+    pub remainder: u64,
     /// Those of `total` that were estimated, not read.
     pub estimated: u64,
     /// Time that no unbroken pair of readings covers, in nanoseconds.
     pub uncovered_ns: u64,
-    /// Mean power over the last interval in microwatts; 0 before there was one.
+    /// Mean power over the last interval of at least [`POWER_TICKS`] ticks in microwatts; 0 before there was one.
     pub power_uw: u64,
+    /// Where that interval ended and the next begins: instant and total.
+    pub mark_ns: u64,
+    /// Total at `mark_ns`.
+    pub mark_total: u64,
     /// How often the counter was set anew.
     pub resets: u64,
     /// How often more than one wrap was possible.
@@ -98,23 +111,24 @@ pub fn advance(state: &State, sample: &Sample, channel: &Channel) -> State {
 }
 
 /// The state where the counter is taken as it stands, whatever it did since the last reading.
-pub fn rebase(state: &State, sample: &Sample, _channel: &Channel) -> State {
+pub fn rebase(state: &State, sample: &Sample, channel: &Channel) -> State {
     if sample.fault.is_some() {
         return State { failing: true, known: false, ..*state };
     }
-    State { raw: sample.raw, t_ns: sample.t_ns(), half_ns: sample.half_ns(), known: true, failing: false, ..*state }
+    let mut next = State { raw: sample.raw, known: true, failing: false, mark_total: state.total, ..*state };
+    next.stamp(sample);
+    next.mark_ns = next.t_ns;
+    // The last change lies anywhere within a tick before the reading.
+    next.edge(channel.tick_ns, channel);
+    next
 }
 
 fn follow(state: &State, sample: &Sample, channel: &Channel) -> State {
     let dt_ns = sample.t_ns().saturating_sub(state.t_ns);
-    let mut next = State {
-        raw: sample.raw,
-        t_ns: sample.t_ns().max(state.t_ns),
-        half_ns: sample.half_ns(),
-        failing: false,
-        ..*state
-    };
+    let mut next = State { raw: sample.raw, failing: false, ..*state };
+    next.stamp(sample);
     match step(state.raw, sample.raw, dt_ns, channel) {
+        Step::Delta(0) => {}
         Step::Delta(counts) | Step::Wrapped(counts) => next.count(counts, dt_ns, channel),
         Step::Ambiguous(counts) => {
             next.count(counts, dt_ns, channel);
@@ -132,12 +146,32 @@ fn follow(state: &State, sample: &Sample, channel: &Channel) -> State {
 }
 
 impl State {
+    fn stamp(&mut self, sample: &Sample) {
+        self.t_ns = sample.t_ns().max(self.t_ns);
+        self.half_ns = sample.half_ns();
+    }
+
+    /// Notes that the counter changed within the last `dt_ns`, and since it moves once a tick, within the last tick.
+    fn edge(&mut self, dt_ns: u64, channel: &Channel) {
+        let half_ns = dt_ns.min(channel.tick_ns) / 2;
+        self.edge_ns = self.t_ns.saturating_sub(half_ns);
+        self.edge_half_ns = half_ns + self.half_ns;
+    }
+
     fn count(&mut self, counts: u64, dt_ns: u64, channel: &Channel) {
         self.total += counts;
-        // Below two ticks a mean power is mostly the phase of the tick: keep the older one.
-        if dt_ns >= 2 * channel.tick_ns {
-            self.power_uw = units::power_uw(channel.scale.microjoules(counts), dt_ns).unwrap_or(self.power_uw);
+        self.edge(dt_ns, channel);
+        let since_mark_ns = self.t_ns.saturating_sub(self.mark_ns);
+        // Over fewer ticks a mean power is mostly the phase of the tick: keep the older one.
+        if since_mark_ns >= POWER_TICKS * channel.tick_ns {
+            let energy_uj = channel.scale.microjoules(self.total - self.mark_total);
+            self.power_uw = units::power_uw(energy_uj, since_mark_ns).unwrap_or(self.power_uw);
+            self.mark();
         }
+    }
+
+    fn mark(&mut self) {
+        (self.mark_ns, self.mark_total) = (self.t_ns, self.total);
     }
 
     /// Fills `dt_ns` with the last known power: estimated, and not covered.
@@ -146,15 +180,15 @@ impl State {
         self.total += counts;
         self.estimated += counts;
         self.uncovered_ns += dt_ns;
+        self.edge(dt_ns, channel);
+        self.mark();
     }
 
     /// The state at `t_ns` where it could not be read: the last power goes on, as an estimate.
     #[must_use]
     pub fn extrapolated(&self, t_ns: u64, channel: &Channel) -> Self {
-        let mut next = *self;
-        next.estimate(t_ns.saturating_sub(self.t_ns), channel);
-        next.t_ns = t_ns.max(self.t_ns);
-        next.failing = true;
+        let mut next = Self { t_ns: t_ns.max(self.t_ns), failing: true, ..*self };
+        next.estimate(next.t_ns - self.t_ns, channel);
         next
     }
 }

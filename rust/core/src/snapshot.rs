@@ -11,7 +11,7 @@ use crate::counter::State;
 /// Slots in rotation: a reader fails only if the writer laps three publications within its copy of some 100 ns.
 const SLOTS: usize = 4;
 /// Words of one state.
-const WORDS: usize = 10;
+const WORDS: usize = 15;
 /// Tries before a reader gives up; a torn slot in a forked child is the only way to use them up.
 const TRIES: usize = 64;
 
@@ -92,10 +92,15 @@ fn pack(state: &State) -> [u64; WORDS] {
         state.raw,
         state.t_ns,
         state.half_ns,
+        state.edge_ns,
+        state.edge_half_ns,
         state.total,
+        state.remainder,
         state.estimated,
         state.uncovered_ns,
         state.power_uw,
+        state.mark_ns,
+        state.mark_total,
         state.resets,
         state.ambiguous,
         u64::from(state.known) | u64::from(state.failing) << 1,
@@ -103,18 +108,24 @@ fn pack(state: &State) -> [u64; WORDS] {
 }
 
 fn unpack(words: &[AtomicU64]) -> State {
+    // Relaxed: the sequence number around the copy tells whether these words belong together.
     let word = |index: usize| words[index].load(Ordering::Relaxed);
-    let marks = word(9);
+    let marks = word(14);
     State {
         raw: word(0),
         t_ns: word(1),
         half_ns: word(2),
-        total: word(3),
-        estimated: word(4),
-        uncovered_ns: word(5),
-        power_uw: word(6),
-        resets: word(7),
-        ambiguous: word(8),
+        edge_ns: word(3),
+        edge_half_ns: word(4),
+        total: word(5),
+        remainder: word(6),
+        estimated: word(7),
+        uncovered_ns: word(8),
+        power_uw: word(9),
+        mark_ns: word(10),
+        mark_total: word(11),
+        resets: word(12),
+        ambiguous: word(13),
         known: marks & 1 == 1,
         failing: marks & 2 == 2,
     }
@@ -130,10 +141,15 @@ mod tests {
             raw: value,
             t_ns: value,
             half_ns: value,
+            edge_ns: value,
+            edge_half_ns: value,
             total: value,
+            remainder: value,
             estimated: value,
             uncovered_ns: value,
             power_uw: value,
+            mark_ns: value,
+            mark_total: value,
             resets: value,
             ambiguous: value,
             known: true,
