@@ -17,8 +17,11 @@ use crate::machine::Machine;
 use crate::meter::Reading;
 use crate::tree::{Ino, Kind, Node};
 
-/// Nothing may be cached: names vanish and values move.
-const TTL: Duration = Duration::ZERO;
+/// How long the kernel may remember names and modes; contents are never cached (direct I/O).
+const TTL: Duration = Duration::from_secs(3600);
+
+/// For names that a fault takes away.
+const NO_TTL: Duration = Duration::ZERO;
 
 /// One open file.
 #[derive(Debug, Default)]
@@ -59,11 +62,15 @@ impl Fs {
         }
     }
 
-    fn attributes(&self, ino: Ino) -> Result<FileAttr, Errno> {
-        Ok(attributes(ino, self.node(ino)?))
+    fn attributes(&self, ino: Ino) -> Result<(FileAttr, Duration), Errno> {
+        let node = self.node(ino)?;
+        let vanishes = node
+            .meter
+            .is_some_and(|meter| self.machine.meters[meter].vanishes());
+        Ok((attributes(ino, node), if vanishes { NO_TTL } else { TTL }))
     }
 
-    fn found(&self, dir: Ino, name: &OsStr) -> Result<FileAttr, Errno> {
+    fn found(&self, dir: Ino, name: &OsStr) -> Result<(FileAttr, Duration), Errno> {
         let name = name.to_str().ok_or(Errno::ENOENT)?;
         self.attributes(self.machine.tree.child(dir, name).ok_or(Errno::ENOENT)?)
     }
@@ -160,14 +167,14 @@ impl Fs {
 impl Filesystem for Fs {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.found(parent.into(), name) {
-            Ok(attributes) => reply.entry(&TTL, &attributes, Generation(0)),
+            Ok((attributes, ttl)) => reply.entry(&ttl, &attributes, Generation(0)),
             Err(errno) => reply.error(errno),
         }
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.attributes(ino.into()) {
-            Ok(attributes) => reply.attr(&TTL, &attributes),
+            Ok((attributes, ttl)) => reply.attr(&ttl, &attributes),
             Err(errno) => reply.error(errno),
         }
     }
@@ -182,7 +189,10 @@ impl Filesystem for Fs {
 
     fn open(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         match self.opened(ino.into()) {
-            Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_DIRECT_IO),
+            Ok(handle) => {
+                let flags = FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH;
+                reply.opened(FileHandle(handle), flags);
+            }
             Err(errno) => reply.error(errno),
         }
     }

@@ -71,6 +71,14 @@ impl Meter {
         Duration::from_millis(slow_ms.max().unwrap_or(0))
     }
 
+    /// Whether its zone is ever not there.
+    pub fn vanishes(&self) -> bool {
+        self.domain
+            .faults
+            .iter()
+            .any(|fault| fault.kind == Kind::Enoent)
+    }
+
     /// Whether the zone vanished at some time in (`opened_ns`, `t_ns`]: such a descriptor stays dead.
     pub fn vanished_between(&self, opened_ns: u64, t_ns: u64) -> bool {
         let mut faults = self.domain.faults.iter();
