@@ -1,0 +1,1 @@
+"""A machine whose energy counters follow a known power; README.md tells how to use it."""
