@@ -89,6 +89,9 @@ SETTINGS: dict[str, Setting] = {
         Setting("pue", _number(1.0), 1.0, "energy of the data centre over that of its computers"),
         Setting("intensity_g_per_kwh", _number(0), None, "your own emission factor in gCO2e/kWh"),
         Setting("basis", _choice("life-cycle", "direct"), None, "life-cycle, or direct (scope 2)"),
+        Setting(
+            "factors_file", _text, None, "your own table of emission factors (CSV); instead of the shipped"
+        ),
         Setting("price_per_kwh", _number(-math.inf), None, "price of electricity per kWh, in `currency`"),
         Setting("currency", _text, None, "currency of price_per_kwh, as it shall be printed: EUR"),
         Setting("cpu_tdp_w", _number(0, above=True), None, "TDP of one CPU package in W"),

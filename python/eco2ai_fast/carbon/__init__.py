@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from .accounting import co2e_g, cost, kwh
-from .errors import FactorError, NoDirectFactorError, NoFactorError, UnknownZoneError
+from .errors import (
+    AmbiguousZoneError,
+    FactorError,
+    FactorsFileError,
+    NoDirectFactorError,
+    NoFactorError,
+    UnknownZoneError,
+)
 from .factor import Intensity
-from .lookup import here, intensity, own_factor
+from .lookup import grid_mix, here, intensity, own_factor
 
 __all__ = [
     "intensity",
     "here",
     "own_factor",
+    "grid_mix",
     "Intensity",
     "kwh",
     "co2e_g",
     "cost",
     "FactorError",
     "UnknownZoneError",
+    "AmbiguousZoneError",
     "NoFactorError",
     "NoDirectFactorError",
+    "FactorsFileError",
 ]
