@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .accounting import co2e_g, cost, kwh
+from .accounting import co2e_g, cost, embodied_g, kwh, sci_g, water_l
 from .errors import (
     AmbiguousZoneError,
     FactorError,
@@ -23,6 +23,9 @@ __all__ = [
     "kwh",
     "co2e_g",
     "cost",
+    "embodied_g",
+    "water_l",
+    "sci_g",
     "FactorError",
     "UnknownZoneError",
     "AmbiguousZoneError",
