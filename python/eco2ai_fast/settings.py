@@ -86,6 +86,9 @@ SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
         Setting("zone", _text, None, "grid zone: FR, FRA, France, CA-QC, US-CAL-CISO, aws:eu-west-3"),
+        Setting(
+            "detect", _choice("off", "dmi", "imds"), "off", "look for the cloud region: off, dmi or imds"
+        ),
         Setting("pue", _number(1.0), 1.0, "energy of the data centre over that of its computers"),
         Setting("intensity_g_per_kwh", _number(0), None, "your own emission factor in gCO2e/kWh"),
         Setting("basis", _choice("life-cycle", "direct"), None, "life-cycle, or direct (scope 2)"),

@@ -12,11 +12,14 @@ from .errors import (
     UnknownZoneError,
 )
 from .factor import Intensity
+from .location import Location, locate
 from .lookup import grid_mix, here, intensity, own_factor
 
 __all__ = [
     "intensity",
     "here",
+    "locate",
+    "Location",
     "own_factor",
     "grid_mix",
     "Intensity",

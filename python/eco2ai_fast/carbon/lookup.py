@@ -8,6 +8,7 @@ from .. import settings
 from . import datasets
 from .errors import FactorError, NoDirectFactorError, NoFactorError
 from .factor import Intensity
+from .location import locate
 from .names import WORLD, Place, resolve_zone
 from .tables import table
 
@@ -59,18 +60,22 @@ def here(
     intensity_g_per_kwh: float | None = None,
     basis: str | None = None,
     factors_file: str | None = None,
+    detect: str | None = None,
+    wait_s: float = 0.0,
 ) -> Intensity:
-    """The intensity that holds here: of the argument, `configure()`, environment or config file, or World.
+    """The intensity that holds for this process; `found_by` of the answer says who named the place.
 
-    A factor of the user's own wins over a zone unless the zone was named closer to the call.
+    A factor of the user's own wins over a zone unless the zone was named closer to the call. `detect` and
+    `wait_s` are those of `locate`, which tells the order in which a place is looked for.
     """
     own, own_origin = settings.resolve("intensity_g_per_kwh", intensity_g_per_kwh)
-    place, zone_origin = settings.resolve("zone", zone)
+    _, zone_origin = settings.resolve("zone", zone)
     if own is not None and settings.rank(own_origin) <= settings.rank(zone_origin):
         return own_factor(own, found_by=own_origin)
+    place = locate(zone, detect=detect, wait_s=wait_s)
     wanted, _ = settings.resolve("basis", basis)
     path, _ = settings.resolve("factors_file", factors_file)
-    return intensity(place, wanted, factors_file=path, origin=zone_origin)
+    return intensity(place.zone, wanted, factors_file=path, origin=place.found_by)
 
 
 def own_factor(g_per_kwh: float, *, found_by: str = "argument") -> Intensity:

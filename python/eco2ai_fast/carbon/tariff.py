@@ -44,8 +44,7 @@ class Tariff:
         self._integrals = list(accumulate(costs, initial=0.0))
 
     def price_at(self, second_of_day: float) -> float:
-        """The price per kWh at a time of the local day, in seconds since midnight; later days repeat the
-        first."""
+        """The price per kWh at a time in seconds since a local midnight; every day is like the first."""
         return self._prices[self._index(second_of_day % DAY_S)]
 
     def cost(self, energy_j: float, start_s: float, end_s: float, pue: float = 1.0) -> float:
