@@ -97,6 +97,17 @@ def test_value_is_that_of_the_primary_source(
     assert source in found.source
 
 
+def test_two_data_sets_agree_as_far_as_the_documentation_says() -> None:
+    ember, flow_traced = tables.table("countries"), tables.table("odbl_life_cycle")
+    off = [
+        abs(float(flow_traced.row(zone)["2025"]) / float(ember.row(zone)["g_per_kwh"]) - 1)
+        for zone in ember.lines
+        if zone in flow_traced
+    ]
+    assert len(off) == 185
+    assert [sum(each <= limit for each in off) for limit in (0.1, 0.2, 0.5)] == [83, 122, 170]
+
+
 def test_odbl_data_stands_in_files_of_its_own_with_its_licence_beside_it() -> None:
     odbl = {name for name in NAMES if tables.table(name).meta["licence"] == "ODbL-1.0"}
     assert odbl == {name for name in NAMES if name.startswith("odbl_")}
