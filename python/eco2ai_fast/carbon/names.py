@@ -23,6 +23,8 @@ ZONE_TABLES = ("countries", "odbl_life_cycle", "us_states", "cn_provinces")
 # for the United Kingdom, EL is how the European Union writes Greece.
 _RESERVED = {"UK": "GB", "EL": "GR"}
 
+_ASCII_REST = {code: None for code in range(128) if not chr(code).isalnum()}
+
 
 class Place:
     """A resolved name: the zone, how the name was understood, and the cloud region, if it was one."""
@@ -55,11 +57,11 @@ def resolve_zone(asked: str, origin: str = "argument") -> Place:
 def plain(name: str) -> str:
     """A name as it is compared: letters and digits only, without accents, case folded."""
     folded = name.casefold()
-    if not folded.isascii():
-        import unicodedata  # a shared object of its own, needed for few names
+    if folded.isascii():
+        return folded.translate(_ASCII_REST)
+    import unicodedata  # a shared object of its own, needed for few names
 
-        folded = unicodedata.normalize("NFKD", folded)
-    return "".join(letter for letter in folded if letter.isalnum())
+    return "".join(letter for letter in unicodedata.normalize("NFKD", folded) if letter.isalnum())
 
 
 def close_names(asked: str, limit: int = 5) -> list[str]:
@@ -68,12 +70,10 @@ def close_names(asked: str, limit: int = 5) -> list[str]:
 
     known: dict[str, str] = {}
     for name in ZONE_TABLES:
-        for line in table(name).lines.values():
-            cells = line.split("\t", 3)
-            title = cells[2] if name == "countries" else cells[1]
-            text = f"{title} ({cells[0]})"
+        for zone, title in zip(table(name).lines, table(name).column("name"), strict=True):
+            text = f"{title} ({zone})"
             known.setdefault(plain(title), text)
-            known.setdefault(plain(cells[0]), text)
+            known.setdefault(plain(zone), text)
     near = difflib.get_close_matches(plain(asked), known, n=limit, cutoff=0.6)
     return list(dict.fromkeys(known[key] for key in near))
 
@@ -131,8 +131,8 @@ _name_index: tuple[dict[str, str], dict[str, list[tuple[str, str]]]] | None = No
 
 def _alpha3() -> dict[str, str]:
     if not _alpha3_index:
-        rows = _rows("country_names") + _rows("countries")
-        _alpha3_index.update({row["iso3"]: row["zone"] for row in rows})
+        for name in ("country_names", "countries"):
+            _alpha3_index.update(zip(table(name).column("iso3"), table(name).lines, strict=True))
     return _alpha3_index
 
 
@@ -144,12 +144,14 @@ def _names() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
 
 
 def _index_names() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
-    named = [
-        (row["zone"], row["zone"], row["name"]) for table_name in ZONE_TABLES for row in _rows(table_name)
-    ]
-    for table_name, column in (("country_names", "zone"), ("subdivisions", "code")):
-        for row in _rows(table_name):
-            named += [(row[column], row["zone"], name) for name in row["names"].split("|")]
+    named: list[tuple[str, str, str]] = []  # the code that bears the name, the zone it leads to, the name
+    for table_name in ZONE_TABLES:
+        zones = table(table_name)
+        named += zip(zones.lines, zones.lines, zones.column("name"), strict=True)
+    for table_name in ("country_names", "subdivisions"):
+        other = table(table_name)
+        for code, zone, names in zip(other.lines, other.column("zone"), other.column("names"), strict=True):
+            named += [(code, zone, name) for name in names.split("|")]
     nations: dict[str, str] = {}
     parts: dict[str, list[tuple[str, str]]] = {}
     for code, zone, name in named:
@@ -160,7 +162,3 @@ def _index_names() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
     nations.pop("", None)
     parts.pop("", None)
     return nations, parts
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    return [table(name).row(key) for key in table(name).lines]
