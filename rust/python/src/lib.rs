@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 mod errors;
 mod meter;
+mod reading;
 mod testing;
 mod window;
 
@@ -18,9 +19,11 @@ mod _core {
     #[allow(non_upper_case_globals)] // the name is Python's
     const __version__: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
-    use super::errors::{EnergyError, SourceError, WindowError};
+    use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter};
+    #[pymodule_export]
+    use super::reading::Reading;
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
