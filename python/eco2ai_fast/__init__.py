@@ -11,8 +11,9 @@ Importing starts nothing: no thread, no file, no network.
 
 from __future__ import annotations
 
-from ._core import EnergyError, SourceError, WindowError, __version__
+from ._core import EnergyError, HistoryLost, SourceError, WindowError, __version__
 from .measurement import Measurement
+from .meter import Meter
 from .settings import SettingsError
 from .stopwatch import configure, measure
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 __all__ = [
     "measure",
     "Measurement",
+    "Meter",
     "configure",
     "carbon",
     "testing",
     "EnergyError",
     "SourceError",
     "WindowError",
+    "HistoryLost",
     "SettingsError",
     "__version__",
 ]

@@ -28,7 +28,8 @@ class DomainMeasurement:
     Attributes:
         id, kind, parent, source, detail, counted: as in `meter.domains`.
         provenance: "measured", "modelled", or "mixed" where a meter failed for a part of the window.
-        energy_j: joules, None if it could not be read at all; measured_j and modelled_j are its parts.
+        energy_uj: whole microjoules, None if it could not be read at all; measured_uj and modelled_uj are its parts.
+        energy_j, measured_j, modelled_j: the same in joules.
         sampling_j: 95 % half-width from ticks, reading times and bridged gaps; independent between windows.
         sensor_rel: the meter's or model's own relative error, one sigma; the same in every window.
         uncertainty_j: 95 % half-width of both: sqrt(sampling_j^2 + (1.96 sensor_rel energy_j)^2).
@@ -44,8 +45,8 @@ class DomainMeasurement:
         "source",
         "detail",
         "counted",
-        "energy_j",
-        "modelled_j",
+        "energy_uj",
+        "modelled_uj",
         "sampling_j",
         "sensor_rel",
         "coverage",
@@ -63,8 +64,8 @@ class DomainMeasurement:
         self.detail: str = domain.detail
         self.counted: bool = domain.counted
         self.sensor_rel: float = domain.sensor_rel
-        self.energy_j: float | None = None if energy.energy_uj is None else energy.energy_uj / UJ_PER_J
-        self.modelled_j: float = energy.modelled_uj / UJ_PER_J
+        self.energy_uj: int | None = energy.energy_uj
+        self.modelled_uj: int = energy.modelled_uj
         self.sampling_j: float = energy.sampling_uj / UJ_PER_J
         self.coverage: float = energy.coverage if energy.energy_uj is not None else 0.0
         self.resets: int = energy.resets
@@ -73,14 +74,26 @@ class DomainMeasurement:
         self.below_resolution: bool = energy.below_resolution
 
     @property
+    def energy_j(self) -> float | None:
+        return None if self.energy_uj is None else self.energy_uj / UJ_PER_J
+
+    @property
+    def measured_uj(self) -> int:
+        return (self.energy_uj or 0) - self.modelled_uj
+
+    @property
     def measured_j(self) -> float:
-        return (self.energy_j or 0.0) - self.modelled_j
+        return self.measured_uj / UJ_PER_J
+
+    @property
+    def modelled_j(self) -> float:
+        return self.modelled_uj / UJ_PER_J
 
     @property
     def provenance(self) -> str:
-        if self.source == "estimate" or (self.energy_j and self.modelled_j == self.energy_j):
+        if self.source == "estimate" or (self.energy_uj and self.modelled_uj == self.energy_uj):
             return "modelled"
-        return "mixed" if self.modelled_j else "measured"
+        return "mixed" if self.modelled_uj else "measured"
 
     @property
     def uncertainty_j(self) -> float:
@@ -99,9 +112,9 @@ class DomainMeasurement:
         total = DomainMeasurement.__new__(DomainMeasurement)
         for name in ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel"):
             setattr(total, name, getattr(self, name))
-        known = [one.energy_j for one in (self, other) if one.energy_j is not None]
-        total.energy_j = sum(known) if known else None
-        total.modelled_j = self.modelled_j + other.modelled_j
+        known = [one.energy_uj for one in (self, other) if one.energy_uj is not None]
+        total.energy_uj = sum(known) if known else None
+        total.modelled_uj = self.modelled_uj + other.modelled_uj
         total.sampling_j = sqrt(self.sampling_j**2 + other.sampling_j**2)
         total.coverage = share * self.coverage + (1 - share) * other.coverage
         total.resets = self.resets + other.resets
@@ -171,25 +184,26 @@ class Measurement:
         return self._domains
 
     def _counted(self) -> list[DomainMeasurement]:
-        return [domain for domain in self.domains.values() if domain.counted and domain.energy_j is not None]
+        return [domain for domain in self.domains.values() if domain.counted and domain.energy_uj is not None]
 
     @property
     def energy_j(self) -> float:
         """Sum over the counted domains, measured_j + modelled_j."""
-        return _sum(domain.energy_j or 0.0 for domain in self._counted())
+        return _joules(domain.energy_uj or 0 for domain in self._counted())
 
     @property
     def measured_j(self) -> float:
-        return _sum(domain.measured_j for domain in self._counted())
+        return _joules(domain.measured_uj for domain in self._counted())
 
     @property
     def modelled_j(self) -> float:
-        return _sum(domain.modelled_j for domain in self._counted())
+        return _joules(domain.modelled_uj for domain in self._counted())
 
     @property
     def sampling_j(self) -> float:
         """95 % half-width without the sensors' own error: judge differences on one machine by it."""
-        return sqrt(_sum(domain.sampling_j**2 for domain in self._counted()))
+        counted = self._counted()
+        return sqrt(sum(domain.sampling_j**2 for domain in counted)) if counted else nan
 
     @property
     def uncertainty_j(self) -> float:
@@ -293,10 +307,10 @@ class Per:
         return f"<{si(self.energy_j, 'J')}/{self.unit} ± {si(self.uncertainty_j, 'J', 2)} over {self.count:g}>"
 
 
-def _sum(values: Iterable[float]) -> float:
-    """The sum; not-a-number, never 0, where there is nothing to sum."""
-    values = list(values)
-    return sum(values) if values else nan
+def _joules(energies_uj: Iterable[int]) -> float:
+    """The sum in joules, added as integers; not-a-number, never 0, where there is nothing to add."""
+    energies_uj = list(energies_uj)
+    return sum(energies_uj) / UJ_PER_J if energies_uj else nan
 
 
 def _sum_domains(

@@ -43,6 +43,8 @@ class Machine:
 
     def __enter__(self) -> Machine:
         self._dir = Path(tempfile.mkdtemp(prefix="eco2ai-fast-machine-"))
+        # Other users may enter: what they may read is for the machine's own modes to say.
+        self._dir.chmod(0o755)
         self.root = self._dir / "root"
         self._scratch = self._dir / "host"
         self.root.mkdir()

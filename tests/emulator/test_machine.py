@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -77,7 +78,6 @@ def test_the_kernels_files_and_constants_are_there(emulated):
 
 def test_energy_is_denied_to_other_users_and_names_are_not(emulated):
     machine = emulated({"domains": [PACKAGE]})
-    machine.root.parent.chmod(0o755)
     zone_dir = zone(machine, "intel-rapl:0")
     nobody = {"user": 65534, "group": 65534, "extra_groups": [], "capture_output": True, "text": True}
     denied = subprocess.run(["cat", zone_dir / "energy_uj"], **nobody)
@@ -97,6 +97,20 @@ def test_an_unmodified_program_sees_the_machine_and_the_host_does_not(emulated):
     assert set(machine.in_namespace(["ls", "/sys/class"]).stdout.split()) == classes | {"powercap"}
 
 
+def test_a_machine_without_meters_hides_those_of_the_host(emulated):
+    machine = emulated({"domains": []})
+    hidden = ["/sys/class/powercap", "/sys/bus/event_source/devices/power", "/dev/cpu/0/msr"]
+    assert machine.in_namespace(["ls", *hidden], check=False).stdout == ""
+
+
+@pytest.mark.skipif(not Path("/dev/cpu").is_dir(), reason="no /dev/cpu to put registers over")
+def test_an_unmodified_program_sees_the_registers(emulated):
+    machine = emulated({"domains": [PACKAGE | {"msr": {"register": "0x611", "cpus": [7]}}]})
+    # Eight bytes at the register's number, as rdmsr reads them.
+    rdmsr = ["dd", "if=/dev/cpu/7/msr", "bs=8", "count=1", "iflag=skip_bytes", f"skip={0x606}"]
+    assert machine.in_namespace(rdmsr, text=False).stdout == (0xA0E03).to_bytes(8, "little")
+
+
 def test_nothing_is_left_mounted_when_a_program_still_holds_a_file(emulated):
     machine = emulated({"domains": [PACKAGE]})
     held = os.open(zone(machine, "intel-rapl:0") / "energy_uj", os.O_RDONLY)
@@ -105,6 +119,23 @@ def test_nothing_is_left_mounted_when_a_program_still_holds_a_file(emulated):
         os.pread(held, 64, 0)
     assert str(machine.root) not in Path("/proc/self/mounts").read_text()
     assert not machine.root.parent.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_emulator_and_unmounts(emulated, number):
+    machine = emulated({"domains": [PACKAGE]})
+    machine._process.send_signal(number)
+    assert machine._process.wait(timeout=10) == 0
+    assert str(machine.root) not in Path("/proc/self/mounts").read_text()
+
+
+def test_reads_are_counted_per_domain(emulated):
+    machine = emulated({"domains": [PACKAGE, DRAM]})
+    fd = os.open(zone(machine, "intel-rapl:0:0") / "energy_uj", os.O_RDONLY)
+    for _ in range(5):
+        os.pread(fd, 64, 0)
+    os.close(fd)
+    assert machine.stop() == {"package-0": 0, "dram": 5}
 
 
 def test_the_emulator_ends_when_the_pipe_from_its_parent_closes(emulated):

@@ -53,7 +53,7 @@ def watched(machine, seconds, period_s=TICK_S):
     until_ns = moments[0] + round(seconds * 1e9)
     while machine.now_ns() < until_ns:
         time.sleep(period_s)
-        meter.keep_alive()
+        meter.tick()
     moments.append(machine.now_ns())
     readout = window.end()
     moments += [readout.t1_ns, machine.now_ns()]

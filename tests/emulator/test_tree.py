@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from emulator import alive
 from emulator.shapes import constant
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -35,6 +36,22 @@ def test_a_fixture_machine_comes_alive_with_its_counters_only_changed(emulated):
     moving = machine.root / powercap / "intel-rapl:0/energy_uj"
     machine.wait_until(0.1)
     assert 6_000_000 < int(moving.read_text()) < 10**9
+
+
+def test_a_fixture_counts_on_from_its_reading_in_its_own_units(emulated):
+    fixture = FIXTURES / "server-2s-dram"
+    meters = {"dram-1": (constant(8), ["intel-rapl:1:0"]), "package-1": (constant(65), ["intel-rapl:1"])}
+    machine = emulated(alive.spec(fixture, meters))
+    for zone, domain in [("intel-rapl:1:0", "dram-1"), ("intel-rapl:1", "package-1")]:
+        files = {root: root / "sys/class/powercap" / zone for root in (fixture, machine.root)}
+        first_uj = int((files[fixture] / "energy_uj").read_text())
+        for name in ("name", "max_energy_range_uj"):
+            assert (files[machine.root] / name).read_text() == (files[fixture] / name).read_text()
+        machine.wait_until(0.05)
+        read_uj = int((files[machine.root] / "energy_uj").read_text())
+        drawn_uj = machine.energy_uj(domain, machine.epoch_ns, machine.now_ns())
+        # The fixture's reading is some whole number of counts, at most one below.
+        assert first_uj < read_uj <= first_uj + drawn_uj * 1.003
 
 
 def test_files_in_the_spec_replace_those_of_the_tree(emulated):

@@ -22,6 +22,10 @@ _MASK = 2**64 - 1
 _TELEGRAPH_SLOTS = 16
 _BLOCK_TICKS = 64
 
+# What a spec leaves out.
+_MACHINE: Spec = {"tick_ns": 1_000_000, "jitter": "none", "seed": 0}
+_DOMAIN: Spec = {"esu": 14, "range_units": 2**32, "start_units": 0, "phase_ns": 0, "faults": []}
+
 # Inverse distribution functions of the intervals between updates:
 # probability x 65536, interval / tick x 10^6.
 # "icelake" follows the package counter of an Ice Lake-SP: 1st percentile 0.68 ms, median 0.884, 99th 1.65,
@@ -69,16 +73,18 @@ class Meter:
     """The truth of one domain; all times are nanoseconds after the epoch."""
 
     def __init__(self, spec: Spec, index: int, domain: Spec) -> None:
+        spec = _MACHINE | spec
+        domain = _DOMAIN | {"tick_ns": spec["tick_ns"]} | domain
         self.domain = domain
         self.energy_fj = closed_form(domain["power"])
-        self.tick_ns: int = domain.get("tick_ns", spec.get("tick_ns", 1_000_000))
-        self.quantiles = _JITTER[spec.get("jitter", "none")]
-        self.seed = random(spec.get("seed", 0), index)
-        self.esu: int = domain.get("esu", 14)
+        self.tick_ns: int = domain["tick_ns"]
+        self.quantiles = _JITTER[spec["jitter"]]
+        self.seed = random(spec["seed"], index)
+        self.esu: int = domain["esu"]
         self.unit_nj: int = domain.get("unit_nj", 10**9 >> self.esu)
-        self.range_units: int = domain.get("range_units", 2**32)
-        self.start_units: int = domain.get("start_units", 0)
-        self.phase_ns: int = domain.get("phase_ns", 0)
+        self.range_units: int = domain["range_units"]
+        self.start_units: int = domain["start_units"]
+        self.phase_ns: int = domain["phase_ns"]
 
     def counter_uj(self, t_ns: int) -> int:
         """The text of `energy_uj` without faults: kernel units of whole nanojoules, fraction dropped."""
@@ -102,7 +108,7 @@ class Meter:
     def fault_ns(self, t0_ns: int, t1_ns: int, kinds: set[str]) -> int:
         """Length of the part of [t0_ns, t1_ns] that faults of these kinds cover."""
         covered_ns, reached_ns = 0, t0_ns
-        faults = [f for f in self.domain.get("faults", []) if f["kind"] in kinds]
+        faults = [f for f in self.domain["faults"] if f["kind"] in kinds]
         for fault in sorted(faults, key=lambda f: f["start_ns"]):
             end_ns = t1_ns if fault.get("end_ns") is None else min(fault["end_ns"], t1_ns)
             start_ns = max(fault["start_ns"], reached_ns)

@@ -29,8 +29,14 @@ pub struct State {
     pub t_ns: u64,
     /// Half the width of that bracket.
     pub half_ns: u64,
+    /// When the counter was last seen to change, and how far off that instant can be: the energy up to here is `total`.
+    pub edge_ns: u64,
+    /// Half-width of that instant.
+    pub edge_half_ns: u64,
     /// Counts since the first reading, wraps undone.
     pub total: u64,
+    /// What is left of a gauge's last sum below one count, in units of its own; 0 for counters.
+    pub remainder: u64,
     /// Those of `total` that were estimated, not read.
     pub estimated: u64,
     /// Counts by which `total` may be off beside that: wraps that may have been resets, rounds that may have been missed.
@@ -84,13 +90,16 @@ pub fn at_end(published: &State, sample: &Sample, channel: &Channel) -> (State, 
 }
 
 /// The state where the counter is taken as it stands, whatever it did since the last reading.
-pub fn rebase(state: &State, sample: &Sample, _channel: &Channel) -> State {
+pub fn rebase(state: &State, sample: &Sample, channel: &Channel) -> State {
     if let Some(fault) = sample.fault {
         return State { known: false, ..state.failed(fault, sample) };
     }
     let t_ns = sample.t_ns();
     let read = State { raw: sample.raw, t_ns, half_ns: sample.half_ns(), known: true, failing: false, ..*state };
-    State { stuck: false, since_ns: t_ns, span_ns: t_ns, span_total: state.total, ..read }
+    let mut next = State { stuck: false, since_ns: t_ns, span_ns: t_ns, span_total: state.total, ..read };
+    // The last change lies anywhere within a tick before the reading.
+    next.edge(channel.tick_ns, channel);
+    next
 }
 
 /// Why a sample is no reading: it failed, or it shows what a healthy meter cannot show.
@@ -112,6 +121,9 @@ fn follow(state: &State, sample: &Sample, channel: &Channel) -> State {
     let since_ns = if sample.raw == state.raw { state.since_ns } else { t_ns };
     let read = State { raw: sample.raw, t_ns, half_ns: sample.half_ns(), failing: false, stuck: false, ..*state };
     let mut next = State { since_ns, ..read };
+    if sample.raw != state.raw {
+        next.edge(t_ns - state.t_ns, channel);
+    }
     match step(state.raw, sample.raw, dt_ns, channel) {
         Step::Delta(counts) => next.count(counts),
         Step::Wrapped(counts) => next.wrap(counts, dt_ns, channel),
@@ -139,6 +151,13 @@ impl State {
             }
         }
         next
+    }
+
+    /// Notes that the counter changed within the last `dt_ns`, and since it moves once a tick, within the last tick.
+    fn edge(&mut self, dt_ns: u64, channel: &Channel) {
+        let half_ns = dt_ns.min(channel.tick_ns) / 2;
+        self.edge_ns = self.t_ns.saturating_sub(half_ns);
+        self.edge_half_ns = half_ns + self.half_ns;
     }
 
     /// The last instant up to which everything is counted.
@@ -268,27 +287,10 @@ impl State {
     }
 }
 
-/// What a reading at one end of a window says of one domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Point {
-    /// The state at the instant of the reading.
-    pub state: State,
-    /// Why the reading failed, where it did; the state is then extrapolated.
-    pub fault: Option<Fault>,
-}
-
-impl Point {
-    /// The state as `sample` leaves it, without changing what is published.
-    pub fn take(published: &State, sample: &Sample, channel: &Channel) -> Self {
-        let (state, fault) = at_end(published, sample, channel);
-        Self { state, fault }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Kind, Place};
+    use crate::domain::{Kind, Place, Signal};
     use crate::units::{MICRO, NS_PER_S, Scale};
     use proptest::prelude::*;
 
@@ -298,6 +300,7 @@ mod tests {
     fn channel(range: Range) -> Channel {
         Channel {
             place: Place::of_package(Kind::Package, 0),
+            signal: Signal::Counter,
             scale: Scale::MICROJOULE,
             range,
             max_power_uw: 200 * MICRO,

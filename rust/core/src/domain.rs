@@ -102,11 +102,31 @@ pub enum Range {
     Unbounded,
 }
 
+/// What a gauge's value means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The power at the instant of the refresh.
+    Point,
+    /// The mean power since the refresh before.
+    Boxcar,
+}
+
+/// What a raw reading is: energy that only grows, or power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Counts of energy.
+    Counter,
+    /// Power in microwatts; energy is its integral, in nanojoules.
+    Gauge(Shape),
+}
+
 /// What a source offers for one domain: everything but the reading.
 #[derive(Debug, Clone)]
 pub struct Channel {
     /// Which domain.
     pub place: Place,
+    /// Counter or gauge.
+    pub signal: Signal,
     /// Energy of one count.
     pub scale: Scale,
     /// Where the counter wraps.
@@ -126,6 +146,21 @@ pub struct Channel {
     pub provenance: Provenance,
     /// What a person needs to recognise it: a path, an event, a model's formula.
     pub detail: String,
+}
+
+/// Meters that move this often or more are read at any rate and have edges worth hunting.
+pub const FAST_TICK_NS: u64 = 5_000_000;
+
+impl Channel {
+    /// Whether this is a meter whose changes are worth waiting for: a counter that moves every few milliseconds.
+    pub fn is_fast_counter(&self) -> bool {
+        self.signal == Signal::Counter && !self.is_modelled() && self.tick_ns <= FAST_TICK_NS
+    }
+
+    /// Whether this is a model, not a meter.
+    pub fn is_modelled(&self) -> bool {
+        self.provenance == Provenance::Modelled
+    }
 }
 
 #[cfg(test)]

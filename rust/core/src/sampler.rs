@@ -1,188 +1,228 @@
-//! The thread that reads when nobody else does: often enough that no counter goes round twice between two readings.
+//! The sampling thread: absolute deadlines, missed ones skipped and counted, its own cost measured.
 //!
-//! It is started by the first window on a counter that wraps, so that no window pays for it, and ends by itself when no
-//! window was open for a while. It touches nothing but the panel: no Python, no log.
+//! One thread for each panel, so that a slow meter never delays a fast one. It reads, publishes and records; it touches
+//! neither Python nor a log, and allocates only before its first turn.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
 
-use crate::choice::Domain;
-use crate::domain::Range;
-use crate::panel::Panel;
+use crate::edges::Rhythm;
+use crate::panel::{Buffers, Panel};
 use crate::source::sys;
-use crate::units::{MICRO, NS_PER_S};
+use crate::units::NS_PER_S;
 
-/// Longest pause between two readings (law 3).
-const LONGEST_PERIOD_NS: u64 = 30 * NS_PER_S;
-/// Shortest: a range that would ask for more is a test's, and a hundred readings a second are cheap.
-const SHORTEST_PERIOD_NS: u64 = NS_PER_S / 100;
-/// Range assumed for a perf count whose hardware unit neither the PMU nor powercap tells: the smallest known, 16,384 J.
-const ASSUMED_RANGE_UJ: u64 = 16_384 * MICRO;
-/// Tries for a lock that a lost thread of a forked parent may hold for ever.
-const LOCK_TRIES: usize = 1_000;
+/// The thread's CPU clock is a system call: read once in so many turns.
+const COST_EVERY: u64 = 32;
 
-/// How often the panel must be read while a window is open; `None` if none of its counters wraps.
-pub fn keep_alive_period_ns(domains: &[Domain]) -> Option<u64> {
-    domains.iter().filter_map(period_ns).min()
+/// What a sampling thread shall do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Time from one deadline to the next.
+    pub period_ns: u64,
+    /// Whether to hunt for the instants at which counters change.
+    pub edges: bool,
+    /// CPUs to stay on; empty: any.
+    pub cpus: Vec<u32>,
 }
 
-/// `min(30 s, R / (4 Pmax))`.
-fn period_ns(domain: &Domain) -> Option<u64> {
-    let channel = &domain.channel;
-    let range_uj = match channel.range {
-        Range::Modulo(range) | Range::Drops(range) => channel.scale.microjoules(range),
-        Range::PowerOfTwo => ASSUMED_RANGE_UJ,
-        Range::Unbounded => return None,
-    };
-    let seconds_over = |power_uw: u64| u128::from(range_uj) * u128::from(NS_PER_S) / u128::from(power_uw.max(1)) / 4;
-    let period = u64::try_from(seconds_over(channel.max_power_uw)).unwrap_or(LONGEST_PERIOD_NS);
-    Some(period.clamp(SHORTEST_PERIOD_NS, LONGEST_PERIOD_NS))
+/// What a sampling thread did so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Deadlines kept, late or not.
+    pub wakeups: u64,
+    /// Deadlines kept more than a tenth of a period late.
+    pub late: u64,
+    /// Deadlines that passed before the thread came to them; skipped, never made up for.
+    pub missed: u64,
+    /// Readings of the meters.
+    pub polls: u64,
+    /// CPU time of the thread.
+    pub cpu_ns: u64,
+    /// Time that the machine was asleep while sampling ran.
+    pub suspended_ns: u64,
 }
 
-/// Keeps a panel's counters followed while windows are open.
-#[derive(Debug)]
-pub struct KeepAlive {
-    period_ns: Option<u64>,
-    /// Windows open now.
-    open: AtomicU64,
-    /// Fork generation in which the thread runs; 0 when it does not.
-    running: AtomicU64,
-    /// The running thread's stop signal. Held only to start, to stop and to let go.
-    stop: Mutex<Option<Arc<Stop>>>,
-}
-
+/// The ledger as the thread writes it and others read it: single numbers, each for itself.
 #[derive(Debug, Default)]
-struct Stop {
-    asked: Mutex<bool>,
-    wake: Condvar,
+struct SharedLedger {
+    wakeups: AtomicU64,
+    late: AtomicU64,
+    missed: AtomicU64,
+    polls: AtomicU64,
+    cpu_ns: AtomicU64,
+    suspended_ns: AtomicU64,
 }
 
-impl Stop {
-    fn ask(&self) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.wake.notify_all();
+impl SharedLedger {
+    /// Relaxed throughout: each number stands for itself and orders nothing.
+    fn read(&self) -> Ledger {
+        let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        Ledger {
+            wakeups: load(&self.wakeups),
+            late: load(&self.late),
+            missed: load(&self.missed),
+            polls: load(&self.polls),
+            cpu_ns: load(&self.cpu_ns),
+            suspended_ns: load(&self.suspended_ns),
+        }
     }
 
-    /// Waits for a period; true if asked to stop meanwhile.
-    fn wait(&self, period: Duration) -> bool {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.wake.wait_timeout_while(asked, period, |asked| !*asked);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+    fn add(number: &AtomicU64, more: u64) {
+        // Relaxed: see read(). One writer, so load and store suffice.
+        number.store(number.load(Ordering::Relaxed) + more, Ordering::Relaxed);
     }
 }
 
-impl KeepAlive {
-    /// A keep-alive for `panel`; starts nothing.
-    pub fn new(panel: &Panel) -> Self {
+/// A running sampling thread; dropping it stops and joins it, except in the child of a fork, which has no such thread.
+#[derive(Debug)]
+pub struct Sampler {
+    stop: Arc<AtomicU32>,
+    ledger: Arc<SharedLedger>,
+    thread: Option<JoinHandle<()>>,
+    generation: u64,
+}
+
+impl Sampler {
+    /// Starts recording `panel`.
+    pub fn start(panel: &Arc<Panel>, plan: Plan) -> std::io::Result<Self> {
         sys::watch_forks();
-        Self {
-            period_ns: keep_alive_period_ns(panel.domains()),
-            open: AtomicU64::new(0),
-            running: AtomicU64::new(0),
-            stop: Mutex::new(None),
+        panel.record();
+        let (stop, ledger) = (Arc::new(AtomicU32::new(0)), Arc::new(SharedLedger::default()));
+        let turns = Turns::new(panel, plan, stop.clone(), ledger.clone());
+        let thread = std::thread::Builder::new().name("eco2ai-sampler".to_owned()).spawn(move || turns.run())?;
+        Ok(Self { stop, ledger, thread: Some(thread), generation: sys::generation() })
+    }
+
+    /// Whether the thread runs in this process: not in the child of a fork.
+    pub fn is_running(&self) -> bool {
+        self.generation == sys::generation()
+    }
+
+    /// What the thread did so far.
+    pub fn ledger(&self) -> Ledger {
+        self.ledger.read()
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        let thread = self.thread.take();
+        if !self.is_running() {
+            // The thread stayed in the parent: joining it would wait for ever, and so its handle is let go.
+            std::mem::forget(thread);
+            return;
+        }
+        // Release: pairs with the Acquire in Turns::stopped().
+        self.stop.store(1, Ordering::Release);
+        sys::wake(&self.stop);
+        if let Some(thread) = thread {
+            let _ = thread.join();
         }
     }
+}
 
-    /// A window opens: from now on the counters are followed.
-    pub fn enter(self: &Arc<Self>, panel: &Arc<Panel>) {
-        // SeqCst: with the load below it orders this against the thread's "running = 0, then look at open" in lapse():
-        // one of the two sees the other.
-        self.open.fetch_add(1, Ordering::SeqCst);
-        if self.period_ns.is_some() && self.running.load(Ordering::SeqCst) != sys::generation() {
-            self.revive(panel);
+/// The thread's own state.
+struct Turns {
+    panel: Weak<Panel>,
+    plan: Plan,
+    stop: Arc<AtomicU32>,
+    ledger: Arc<SharedLedger>,
+    buffers: Buffers,
+    /// The counters whose changes are hunted: index in the panel and rhythm.
+    rhythms: Vec<(usize, Rhythm)>,
+    /// `CLOCK_BOOTTIME` less `CLOCK_MONOTONIC`: grows by the time asleep.
+    asleep_ns: u64,
+}
+
+impl Turns {
+    fn new(panel: &Arc<Panel>, plan: Plan, stop: Arc<AtomicU32>, ledger: Arc<SharedLedger>) -> Self {
+        let rhythms = if plan.edges { rhythms(panel) } else { Vec::new() };
+        let buffers = panel.buffers();
+        Self { panel: Arc::downgrade(panel), plan, stop, ledger, buffers, rhythms, asleep_ns: asleep_ns() }
+    }
+
+    fn run(mut self) {
+        sys::want_exact_timers();
+        if !self.plan.cpus.is_empty() {
+            // Staying on a CPU is a wish: a container may forbid it, and sampling works anyhow.
+            let _ = sys::pin_thread(&self.plan.cpus);
         }
+        let mut deadline_ns = sys::clock_ns(sys::ClockId::Monotonic) + self.plan.period_ns;
+        while self.sleep_until(deadline_ns) {
+            let Some(panel) = self.panel.upgrade() else { return };
+            let now_ns = sys::clock_ns(sys::ClockId::Monotonic);
+            deadline_ns = self.note(deadline_ns, now_ns);
+            if self.rhythms.is_empty() { self.tick(&panel) } else { self.hunt(&panel, now_ns, deadline_ns) }
+        }
+        self.note_cost();
     }
 
-    /// A window closes.
-    pub fn leave(&self) {
-        // SeqCst: as in enter().
-        self.open.fetch_sub(1, Ordering::SeqCst);
+    /// Sleeps; false once the thread is asked to stop.
+    fn sleep_until(&self, deadline_ns: u64) -> bool {
+        sys::sleep_until(&self.stop, deadline_ns);
+        // Acquire: pairs with the Release in Sampler::drop().
+        self.stop.load(Ordering::Acquire) == 0
     }
 
-    /// Stops the thread; a window opened later starts it again.
-    pub fn stop(&self) {
-        if let Some(mut stop) = try_lock(&self.stop) {
-            self.running.store(0, Ordering::SeqCst);
-            if let Some(stop) = stop.take() {
-                stop.ask();
+    fn tick(&mut self, panel: &Panel) {
+        panel.tick(&mut self.buffers);
+        SharedLedger::add(&self.ledger.polls, 1);
+    }
+
+    /// Stamps one change of each hunted counter, in the order in which they are due; the next deadline cuts it short.
+    fn hunt(&mut self, panel: &Panel, now_ns: u64, until_ns: u64) {
+        self.rhythms.sort_unstable_by_key(|(_, rhythm)| rhythm.span_after(now_ns).0);
+        for index in 0..self.rhythms.len() {
+            let (target, rhythm) = self.rhythms[index];
+            let (from_ns, to_ns) = rhythm.span_after(sys::clock_ns(sys::ClockId::Monotonic));
+            if from_ns > until_ns && index > 0 {
+                return;
+            }
+            if !self.sleep_until(from_ns) {
+                return;
+            }
+            let hunt = panel.hunt(&mut self.buffers, target, to_ns);
+            SharedLedger::add(&self.ledger.polls, u64::from(hunt.polls));
+            match hunt.edge_ns {
+                Some(edge_ns) => self.rhythms[index].1.seen(edge_ns),
+                None => self.rhythms[index].1.missed(),
             }
         }
     }
 
-    fn revive(self: &Arc<Self>, panel: &Arc<Panel>) {
-        let Some(mut stop) = try_lock(&self.stop) else { return };
-        let before = self.running.load(Ordering::SeqCst);
-        if before == sys::generation() {
-            return;
+    /// Books a turn that was due at `deadline_ns`; the next deadline, the first one that is still to come.
+    fn note(&mut self, deadline_ns: u64, now_ns: u64) -> u64 {
+        let late_ns = now_ns.saturating_sub(deadline_ns);
+        let missed = late_ns / self.plan.period_ns;
+        SharedLedger::add(&self.ledger.wakeups, 1);
+        SharedLedger::add(&self.ledger.missed, missed);
+        SharedLedger::add(&self.ledger.late, u64::from(late_ns > self.plan.period_ns / 10));
+        if self.ledger.wakeups.load(Ordering::Relaxed) % COST_EVERY == 1 {
+            self.note_cost();
         }
-        let mut buffers = panel.buffers();
-        if before == 0 {
-            panel.rebase(&mut buffers);
-        } else {
-            // The child of a fork: its parent's thread read until just now, and windows may be open.
-            panel.tick(&mut buffers);
-        }
-        *stop = self.spawn(panel);
-        if stop.is_some() {
-            self.running.store(sys::generation(), Ordering::SeqCst);
-        }
+        deadline_ns + (missed + 1) * self.plan.period_ns
     }
 
-    /// Starts the thread. Where the machine has no thread left, windows work all the same; those long enough for two
-    /// wraps are flagged ambiguous.
-    fn spawn(self: &Arc<Self>, panel: &Arc<Panel>) -> Option<Arc<Stop>> {
-        let stop = Arc::new(Stop::default());
-        let period = Duration::from_nanos(self.period_ns?);
-        let work = (Arc::downgrade(self), Arc::downgrade(panel), stop.clone());
-        let thread = std::thread::Builder::new().name("eco2ai-keepalive".to_owned());
-        thread.spawn(move || follow(&work.0, &work.1, &work.2, period)).ok().map(|_| stop)
-    }
-
-    /// Ends the thread's turn if no window is open; true if it may go.
-    fn lapse(&self, own: &Arc<Stop>) -> bool {
-        let Some(mut stop) = try_lock(&self.stop) else { return false };
-        self.running.store(0, Ordering::SeqCst);
-        if self.open.load(Ordering::SeqCst) > 0 {
-            self.running.store(sys::generation(), Ordering::SeqCst);
-            return false;
+    fn note_cost(&mut self) {
+        self.ledger.cpu_ns.store(sys::clock_ns(sys::ClockId::Thread), Ordering::Relaxed);
+        let asleep_ns = asleep_ns();
+        // Two clocks are read one after the other: below a millisecond is no sleep.
+        let slept_ns = asleep_ns.saturating_sub(self.asleep_ns);
+        if slept_ns > NS_PER_S / 1_000 {
+            SharedLedger::add(&self.ledger.suspended_ns, slept_ns);
+            self.asleep_ns = asleep_ns;
         }
-        stop.take_if(|stop| Arc::ptr_eq(stop, own));
-        true
     }
 }
 
-impl Drop for KeepAlive {
-    fn drop(&mut self) {
-        self.stop();
-    }
+fn asleep_ns() -> u64 {
+    sys::clock_ns(sys::ClockId::Boottime).saturating_sub(sys::clock_ns(sys::ClockId::Monotonic))
 }
 
-/// The thread: reads once a period until it is stopped, its panel is gone, or two periods passed without a window.
-fn follow(keeper: &Weak<KeepAlive>, panel: &Weak<Panel>, stop: &Arc<Stop>, period: Duration) {
-    let mut idle = false;
-    let mut buffers = panel.upgrade().map(|panel| panel.buffers());
-    while !stop.wait(period) {
-        let (Some(keeper), Some(panel), Some(buffers)) = (keeper.upgrade(), panel.upgrade(), &mut buffers) else {
-            return;
-        };
-        panel.tick(buffers);
-        let none_open = keeper.open.load(Ordering::SeqCst) == 0;
-        if idle && none_open && keeper.lapse(stop) {
-            return;
-        }
-        idle = none_open;
-    }
-}
-
-/// Locks without ever waiting for a thread that a fork left behind.
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
-    for _ in 0..LOCK_TRIES {
-        match mutex.try_lock() {
-            Ok(guard) => return Some(guard),
-            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-        }
-    }
-    None
+/// The counters whose instants of change matter: measured, counted, and moving about once a millisecond.
+fn rhythms(panel: &Panel) -> Vec<(usize, Rhythm)> {
+    let hunted =
+        panel.domains().iter().enumerate().filter(|(_, domain)| domain.counted && domain.channel.is_fast_counter());
+    hunted.map(|(index, domain)| (index, Rhythm::new(domain.channel.tick_ns))).collect()
 }

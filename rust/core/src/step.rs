@@ -84,6 +84,7 @@ mod tests {
     fn channel(range: Range) -> Channel {
         Channel {
             place: Place::of_package(Kind::Package, 0),
+            signal: crate::domain::Signal::Counter,
             scale: if matches!(range, Range::PowerOfTwo | Range::Drops(_)) {
                 Scale::power_of_two(32).unwrap()
             } else {

@@ -124,7 +124,7 @@ fn a_second_passes(machine: &Machine, meter: &Meter) -> u64 {
     }
     let readout = window.end().unwrap();
     meter.stop();
-    let domains = meter.domains().iter().zip(&readout.domains);
+    let domains = meter.domains().into_iter().zip(&readout.domains);
     domains.filter(|(domain, _)| domain.counted).map(|(_, energy)| energy.energy_uj.unwrap()).sum()
 }
 
@@ -229,7 +229,7 @@ fn a_zone_that_cannot_be_read_for_a_while_adds_nothing_and_loses_nothing() {
     for (text, seconds) in [("garbage\n", 1), ("", 1), ("200065000007\n", 1)] {
         fs::write(&energy, text).unwrap();
         machine.clock.advance(seconds * NS_PER_S);
-        meter.keep_alive();
+        meter.tick();
     }
     let readout = window.end().unwrap();
     meter.stop();

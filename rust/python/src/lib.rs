@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 mod cross_check;
 mod errors;
 mod meter;
+mod reading;
 mod testing;
 mod window;
 
@@ -21,9 +22,11 @@ mod _core {
     #[pymodule_export]
     use super::cross_check::{Comparison, Route, cross_check};
     #[pymodule_export]
-    use super::errors::{EnergyError, SourceError, WindowError};
+    use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter};
+    #[pymodule_export]
+    use super::reading::Reading;
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]

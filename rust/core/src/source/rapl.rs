@@ -1,6 +1,6 @@
 //! What is known of RAPL whatever the route: registers, energy units, quirks of processors, and how good its meters are.
 
-use crate::domain::{Channel, Kind, Place, Provenance, Range};
+use crate::domain::{Channel, Kind, Place, Provenance, Range, Signal};
 use crate::units::{MICRO, NS_PER_S, Scale};
 
 use super::cpuinfo::CpuInfo;
@@ -157,6 +157,7 @@ pub fn channel(place: Place, scale: Scale, range: Range, detail: String, info: &
     let tick_ns = if info.is_virtual { GUEST_TICK_NS } else { TICK_NS };
     Channel {
         place,
+        signal: Signal::Counter,
         scale,
         range,
         max_power_uw: DEFAULT_MAX_POWER_UW,

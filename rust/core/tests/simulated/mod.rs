@@ -152,7 +152,7 @@ pub fn watched(
     let tick_until = |end_ns: u64| {
         while (clock.now_ns() + period_ns - phase_ns) / period_ns * period_ns + phase_ns < end_ns {
             clock.set((clock.now_ns() + period_ns - phase_ns) / period_ns * period_ns + phase_ns);
-            meter.keep_alive();
+            meter.tick();
         }
         clock.set(end_ns.max(clock.now_ns()));
     };

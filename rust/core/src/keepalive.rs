@@ -1,0 +1,189 @@
+//! The thread that reads when nobody else does: often enough that no counter goes round twice between two readings.
+//!
+//! It is started by the first window on a counter that wraps, so that no window pays for it, and ends by itself when no
+//! window was open for a while. It touches nothing but the panel: no Python, no log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
+use std::time::Duration;
+
+use crate::choice::Domain;
+use crate::domain::Range;
+use crate::panel::{Buffers, Panel};
+use crate::source::sys;
+use crate::units::{MICRO, NS_PER_S};
+
+/// Longest pause between two readings (law 3).
+const LONGEST_PERIOD_NS: u64 = 30 * NS_PER_S;
+/// Shortest: a range that would ask for more is a test's, and a hundred readings a second are cheap.
+const SHORTEST_PERIOD_NS: u64 = NS_PER_S / 100;
+/// Range assumed for a perf count whose hardware unit neither the PMU nor powercap tells: the smallest known, 16,384 J.
+const ASSUMED_RANGE_UJ: u64 = 16_384 * MICRO;
+/// Tries for a lock that a lost thread of a forked parent may hold for ever.
+const LOCK_TRIES: usize = 1_000;
+
+/// How often the panel must be read while a window is open; `None` if none of its counters wraps.
+pub fn keep_alive_period_ns(domains: &[Domain]) -> Option<u64> {
+    domains.iter().filter_map(period_ns).min()
+}
+
+/// `min(30 s, R / (4 Pmax))`.
+fn period_ns(domain: &Domain) -> Option<u64> {
+    let channel = &domain.channel;
+    let range_uj = match channel.range {
+        Range::Modulo(range) | Range::Drops(range) => channel.scale.microjoules(range),
+        Range::PowerOfTwo => ASSUMED_RANGE_UJ,
+        Range::Unbounded => return None,
+    };
+    let seconds_over = |power_uw: u64| u128::from(range_uj) * u128::from(NS_PER_S) / u128::from(power_uw.max(1)) / 4;
+    let period = u64::try_from(seconds_over(channel.max_power_uw)).unwrap_or(LONGEST_PERIOD_NS);
+    Some(period.clamp(SHORTEST_PERIOD_NS, LONGEST_PERIOD_NS))
+}
+
+/// Keeps a panel's counters followed while windows are open.
+#[derive(Debug)]
+pub struct KeepAlive {
+    panels: Vec<Arc<Panel>>,
+    period_ns: Option<u64>,
+    /// Windows open now.
+    open: AtomicU64,
+    /// Fork generation in which the thread runs; 0 when it does not.
+    running: AtomicU64,
+    /// The running thread's stop signal. Held only to start, to stop and to let go.
+    stop: Mutex<Option<Arc<Stop>>>,
+}
+
+#[derive(Debug, Default)]
+struct Stop {
+    asked: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Stop {
+    fn ask(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.wake.notify_all();
+    }
+
+    /// Waits for a period; true if asked to stop meanwhile.
+    fn wait(&self, period: Duration) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.wake.wait_timeout_while(asked, period, |asked| !*asked);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl KeepAlive {
+    /// A keep-alive for those of `panels` whose counters wrap; starts nothing.
+    pub fn new(mut panels: Vec<Arc<Panel>>) -> Self {
+        sys::watch_forks();
+        panels.retain(|panel| keep_alive_period_ns(panel.domains()).is_some());
+        Self {
+            period_ns: panels.iter().filter_map(|panel| keep_alive_period_ns(panel.domains())).min(),
+            panels,
+            open: AtomicU64::new(0),
+            running: AtomicU64::new(0),
+            stop: Mutex::new(None),
+        }
+    }
+
+    /// A window opens: from now on the counters are followed.
+    pub fn enter(self: &Arc<Self>) {
+        // SeqCst: with the load below it orders this against the thread's "running = 0, then look at open" in lapse():
+        // one of the two sees the other.
+        self.open.fetch_add(1, Ordering::SeqCst);
+        if self.period_ns.is_some() && self.running.load(Ordering::SeqCst) != sys::generation() {
+            self.revive();
+        }
+    }
+
+    /// A window closes.
+    pub fn leave(&self) {
+        // SeqCst: as in enter().
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Stops the thread; a window opened later starts it again.
+    pub fn stop(&self) {
+        if let Some(mut stop) = try_lock(&self.stop) {
+            self.running.store(0, Ordering::SeqCst);
+            if let Some(stop) = stop.take() {
+                stop.ask();
+            }
+        }
+    }
+
+    fn revive(self: &Arc<Self>) {
+        let Some(mut stop) = try_lock(&self.stop) else { return };
+        let before = self.running.load(Ordering::SeqCst);
+        if before == sys::generation() {
+            return;
+        }
+        for panel in &self.panels {
+            // Not 0: the child of a fork. Its parent's thread read until just now, and windows may be open.
+            if before == 0 { panel.rebase(&mut panel.buffers()) } else { panel.tick(&mut panel.buffers()) }
+        }
+        *stop = self.spawn();
+        if stop.is_some() {
+            self.running.store(sys::generation(), Ordering::SeqCst);
+        }
+    }
+
+    /// Starts the thread. Where the machine has no thread left, windows work all the same; those long enough for two
+    /// wraps are flagged ambiguous.
+    fn spawn(self: &Arc<Self>) -> Option<Arc<Stop>> {
+        let stop = Arc::new(Stop::default());
+        let period = Duration::from_nanos(self.period_ns?);
+        let work = (Arc::downgrade(self), stop.clone());
+        let thread = std::thread::Builder::new().name("eco2ai-keepalive".to_owned());
+        thread.spawn(move || follow(&work.0, &work.1, period)).ok().map(|_| stop)
+    }
+
+    /// Ends the thread's turn if no window is open; true if it may go.
+    fn lapse(&self, own: &Arc<Stop>) -> bool {
+        let Some(mut stop) = try_lock(&self.stop) else { return false };
+        self.running.store(0, Ordering::SeqCst);
+        if self.open.load(Ordering::SeqCst) > 0 {
+            self.running.store(sys::generation(), Ordering::SeqCst);
+            return false;
+        }
+        stop.take_if(|stop| Arc::ptr_eq(stop, own));
+        true
+    }
+}
+
+impl Drop for KeepAlive {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The thread: reads once a period until it is stopped, its keeper is gone, or two periods passed without a window.
+fn follow(keeper: &Weak<KeepAlive>, stop: &Arc<Stop>, period: Duration) {
+    let mut idle = false;
+    let mut buffers: Vec<Buffers> = match keeper.upgrade() {
+        Some(keeper) => keeper.panels.iter().map(|panel| panel.buffers()).collect(),
+        None => return,
+    };
+    while !stop.wait(period) {
+        let Some(keeper) = keeper.upgrade() else { return };
+        keeper.panels.iter().zip(&mut buffers).for_each(|(panel, buffers)| panel.tick(buffers));
+        let none_open = keeper.open.load(Ordering::SeqCst) == 0;
+        if idle && none_open && keeper.lapse(stop) {
+            return;
+        }
+        idle = none_open;
+    }
+}
+
+/// Locks without ever waiting for a thread that a fork left behind.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
+    for _ in 0..LOCK_TRIES {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    None
+}
