@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 __version__: str
 
-FaultName: TypeAlias = Literal[
+_FaultName: TypeAlias = Literal[
     "not permitted", "vanished", "read failed", "unreadable text", "shows zero", "stands still"
 ]
 
@@ -164,7 +164,7 @@ class DomainEnergy:
     def ambiguous(self) -> int:
         """How often a wrap was not the only explanation: several rounds, or a counter set anew."""
     @property
-    def fault(self) -> FaultName | None:
+    def fault(self) -> _FaultName | None:
         """Why a reading failed: the one at the end, at the begin, or the latest in between (then it was bridged)."""
     @property
     def below_resolution(self) -> bool:

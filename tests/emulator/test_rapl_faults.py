@@ -45,18 +45,17 @@ SPECS = {
 }
 
 
-def watched(machine, seconds, period_s=TICK_S):
-    """A window in which the meters are read every period; (moments around its ends, its domains by id)."""
+def watched(machine, seconds):
+    """A window on a meter that samples; (moments around its ends, its domains by id)."""
     meter = _core.Meter(sources="powercap", sysroot=machine.root)
+    meter.sample(1 / TICK_S)
     window = meter.window()
     moments = [machine.now_ns(), window.begin(), machine.now_ns()]
-    until_ns = moments[0] + round(seconds * 1e9)
-    while machine.now_ns() < until_ns:
-        time.sleep(period_s)
-        meter.tick()
+    time.sleep(seconds)
     moments.append(machine.now_ns())
     readout = window.end()
     moments += [readout.t1_ns, machine.now_ns()]
+    meter.halt()
     ids = [domain.id for domain in meter.domains]
     return moments, dict(zip(ids, readout.domains, strict=True))
 
