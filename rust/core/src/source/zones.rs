@@ -7,7 +7,7 @@ use crate::domain::{Kind, Place};
 use crate::units::MICRO;
 
 use super::rapl::DEFAULT_MAX_POWER_UW;
-use super::root::Root;
+use super::root::{Root, decimal};
 
 /// The class directory first; a container may show only the devices behind it.
 pub const BASES: [&str; 3] = [
@@ -119,11 +119,6 @@ fn place_of(name: &str, parent: Option<Place>) -> Option<Place> {
         _ => return None,
     };
     parent.filter(|parent| parent.kind == Kind::Package).map(|parent| Place { kind, ..parent })
-}
-
-/// Digits only: `parse` would take a sign.
-fn decimal(text: &str) -> Option<u32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// A die that is alone in its package is the package.
