@@ -11,6 +11,7 @@ pub mod cpuinfo;
 pub mod estimate;
 pub mod perf;
 pub mod powercap;
+pub mod processor;
 pub mod replay;
 pub mod root;
 pub mod stat;
