@@ -86,9 +86,15 @@ SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
         Setting("zone", _text, None, "grid zone: FR, FRA, France, CA-QC, US-CAL-CISO, aws:eu-west-3"),
+        Setting(
+            "detect", _choice("off", "dmi", "imds"), "off", "look for the cloud region: off, dmi or imds"
+        ),
         Setting("pue", _number(1.0), 1.0, "energy of the data centre over that of its computers"),
         Setting("intensity_g_per_kwh", _number(0), None, "your own emission factor in gCO2e/kWh"),
         Setting("basis", _choice("life-cycle", "direct"), None, "life-cycle, or direct (scope 2)"),
+        Setting(
+            "factors_file", _text, None, "your own table of emission factors (CSV); instead of the shipped"
+        ),
         Setting("price_per_kwh", _number(-math.inf), None, "price of electricity per kWh, in `currency`"),
         Setting("currency", _text, None, "currency of price_per_kwh, as it shall be printed: EUR"),
         Setting("cpu_tdp_w", _number(0, above=True), None, "TDP of one CPU package in W"),
@@ -168,17 +174,21 @@ def disabled() -> bool:
 
 def config_path() -> str:
     """Where the user's config file is or would be."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return user_path("XDG_CONFIG_HOME", ".config", "config.toml")
+
+
+def user_path(variable: str, fallback: str, name: str) -> str:
+    """A file of ours under the directory that an XDG variable names, else under ~/`fallback`."""
+    base = os.environ.get(variable, "")
     if not os.path.isabs(base):  # the XDG base directory specification: a relative path is to be ignored
-        base = os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(base, "eco2ai_fast", "config.toml")
+        base = os.path.join(os.path.expanduser("~"), fallback)
+    return os.path.join(base, "eco2ai_fast", name)
 
 
 def set_in_file(name: str, value: object) -> str:
     """Write one setting into the config file (None removes it) and return the file's path.
 
-    The value is checked first. Other lines, comments too, stay as they are; the new file replaces the old one
-    in one step, so that a reader sees either.
+    The value is checked first. Other lines, comments too, stay as they are.
     """
     setting = _known(name, "config set")
     path = config_path()
@@ -186,8 +196,27 @@ def set_in_file(name: str, value: object) -> str:
     kept = [line for line in lines if line.partition("=")[0].strip() != name]
     if value is not None:
         kept.append(f"{name} = {_as_toml(_parsed(setting, value, 'config set'))}\n")
-    _replace_file(path, "".join(kept))
+    try:
+        replace_file(path, "".join(kept))
+    except OSError as why:
+        raise SettingsError(f"cannot write the config file {path}: {why}") from None
     return path
+
+
+def replace_file(path: str, text: str) -> None:
+    """Write a file in one step: beside it, then by a rename, so that a reader sees the old or the new one."""
+    target = os.path.realpath(path)  # a link into a dotfiles repository stays a link
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    draft = f"{target}.{os.getpid()}.new"
+    try:
+        with open(draft, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    finally:
+        if os.path.exists(draft):
+            os.unlink(draft)
 
 
 def _known(name: str, origin: str) -> Setting:
@@ -289,20 +318,3 @@ def _as_toml(value: object) -> str:
         return repr(value)
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _replace_file(path: str, text: str) -> None:
-    """Write beside the file, then rename over it: atomic on POSIX."""
-    target = os.path.realpath(path)  # a link into a dotfiles repository stays a link
-    draft = f"{target}.{os.getpid()}.new"
-    try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, target)
-    except OSError as why:
-        if os.path.exists(draft):
-            os.unlink(draft)
-        raise SettingsError(f"cannot write the config file {path}: {why}") from None

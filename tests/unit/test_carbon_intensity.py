@@ -94,3 +94,45 @@ def test_own_factor_wins_unless_the_zone_was_named_closer_to_the_call() -> None:
     assert carbon.here().g_per_kwh == 12.5
     assert carbon.here("FR").g_per_kwh == 41.44
     assert carbon.here("FR", intensity_g_per_kwh=0.0).g_per_kwh == 0.0
+
+
+def test_band_spans_the_data_sets_that_know_the_place_and_credits_them_all() -> None:
+    found = carbon.intensity("FR")
+    assert (found.low_g_per_kwh, found.high_g_per_kwh) == (31.0, 41.44)
+    assert "Our World in Data" in found.attribution and "Electricity Maps" in found.attribution
+    alone = carbon.intensity("CA-QC")
+    assert (alone.low_g_per_kwh, alone.high_g_per_kwh) == (None, None)
+
+
+def test_direct_factor_comes_from_a_direct_table() -> None:
+    france = carbon.intensity("FR", "direct")
+    assert (france.g_per_kwh, france.year, france.basis, france.licence) == (18.4, 2024, "direct", "ODbL-1.0")
+    hawaii = carbon.intensity("US-HI", "direct")
+    assert (hawaii.g_per_kwh, hawaii.low_g_per_kwh, hawaii.high_g_per_kwh) == (632.6, 326.1, 632.6)
+    assert carbon.intensity("US-HI").basis == "life-cycle"
+
+
+def test_place_without_a_direct_factor_says_so() -> None:
+    with pytest.raises(
+        carbon.NoDirectFactorError, match="no direct factor for BM: there is life-cycle of 2024"
+    ):
+        carbon.intensity("BM", "direct")
+
+
+def test_life_cycle_is_never_answered_with_a_direct_factor() -> None:
+    with pytest.raises(carbon.NoFactorError, match="no life-cycle factor for US-DE: there is direct of 2023"):
+        carbon.intensity("Delaware", "life-cycle")
+
+
+def test_earlier_year_is_found_where_a_table_has_it() -> None:
+    assert carbon.intensity("DE", year=2022).g_per_kwh == 475.0
+    with pytest.raises(carbon.NoFactorError, match=r"of 1990 for DE: .*2021, 2022, 2023, 2024, 2025"):
+        carbon.intensity("DE", year=1990)
+
+
+def test_grid_mix_gives_shares_with_their_origin() -> None:
+    mix = carbon.grid_mix("France")
+    assert (mix["carbon_free_share"], mix["renewable_share"], mix["year"]) == (0.96, 0.27, 2025)
+    assert mix["licence"] == "ODbL-1.0" and "Electricity Maps" in str(mix["attribution"])
+    with pytest.raises(carbon.NoFactorError, match="the mix of US-DE"):
+        carbon.grid_mix("US-DE")

@@ -10,26 +10,37 @@ class FactorError(ValueError):
 class UnknownZoneError(FactorError):
     """No shipped table knows this place.
 
-    `asked` is what was looked for, `close` the nearest names that are known.
+    `asked` is what was looked for, `origin` who asked, `close` the nearest names that are known.
     """
 
-    def __init__(self, asked: str, close: list[str], origin: str = "argument") -> None:
+    def __init__(self, asked: str, origin: str, close: list[str], why: str = "") -> None:
+        super().__init__(asked, origin, close, why)
         self.asked = asked
-        self.close = close
         self.origin = origin
-        hint = f"; close: {', '.join(close)}" if close else ""
-        super().__init__(
-            f"unknown grid zone {asked!r} (from {origin}){hint}. "
-            "Give an ISO country code (FR), a country name or a zone id; `eco2ai-fast zones` lists them."
+        self.close = close
+        self.why = why
+
+    def __str__(self) -> str:
+        why = f": {self.why}" if self.why else ""
+        hint = f". Close: {', '.join(self.close)}" if self.close else ""
+        return (
+            f"unknown grid zone {self.asked!r} (from {self.origin}){why}{hint}. "
+            "Give an ISO code (FR, US-CA), a country's name, a zone id (US-CAL-CISO) or a cloud region "
+            "(aws:eu-west-3); `eco2ai-fast zones` lists them."
         )
 
-    def __reduce__(self) -> tuple[type[UnknownZoneError], tuple[str, list[str], str]]:
-        return type(self), (self.asked, self.close, self.origin)
+
+class AmbiguousZoneError(UnknownZoneError):
+    """The name belongs to several places; `close` holds all of them."""
 
 
 class NoFactorError(FactorError):
-    """The place is known, but no shipped table holds a factor of the basis asked for."""
+    """The place is known, but no table holds a factor of the basis and the year asked for."""
 
 
 class NoDirectFactorError(NoFactorError):
-    """The place has no direct (scope 2) factor among the shipped tables."""
+    """The place has no direct (scope 2) factor."""
+
+
+class FactorsFileError(FactorError):
+    """The user's own table cannot be read; the message names file, line and column."""

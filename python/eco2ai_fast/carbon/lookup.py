@@ -5,37 +5,77 @@ from __future__ import annotations
 import math
 
 from .. import settings
-from .errors import FactorError, NoDirectFactorError
+from . import datasets
+from .errors import FactorError, NoDirectFactorError, NoFactorError
 from .factor import Intensity
-from .names import WORLD, resolve_zone
-from .tables import Table, table
+from .location import locate
+from .names import WORLD, Place, resolve_zone
+from .tables import table
 
 BASES = ("life-cycle", "direct")
 
 
-def intensity(zone: str | None = None, basis: str | None = None, *, origin: str | None = None) -> Intensity:
+def intensity(
+    zone: str | None = None,
+    basis: str | None = None,
+    *,
+    year: int | None = None,
+    factors_file: str | None = None,
+    origin: str | None = None,
+) -> Intensity:
     """The yearly average intensity of a place, in gCO2e/kWh.
 
     Args:
-        zone: ISO 3166-1 alpha-2 or alpha-3 code or a country's name; None is the world's average.
-        basis: "life-cycle" or "direct"; None is life-cycle.
+        zone: an ISO code, a name, a zone id or a cloud region (the order is in carbon/names.py); None: World.
+        basis: "life-cycle" or "direct" (scope 2); None is life-cycle, and direct for the places that have
+            nothing else, which the answer's `basis` says.
+        year: None is the newest there is.
+        factors_file: a table of your own (carbon/own_table.py tells its columns); it alone is asked then.
         origin: who named the zone, kept in `found_by`.
 
     Raises:
-        UnknownZoneError: no table knows the place.
-        NoDirectFactorError: the place has no factor of the direct basis.
+        UnknownZoneError, AmbiguousZoneError: no place, or several, by this name.
+        NoDirectFactorError, NoFactorError: the place is known, its factor of this basis and year is not.
+        FactorsFileError: `factors_file` cannot be read.
         FactorError: an unknown basis.
     """
-    _check_basis(basis)
-    if zone is None:
-        key, matched = WORLD, "no zone is set: the world's average"
-        origin = origin or "default"
-    else:
-        origin = origin or "argument"
-        key, matched = resolve_zone(zone, origin)
-    if basis == "direct":
-        raise NoDirectFactorError(f"no direct factor for {key}: the shipped table of countries is life-cycle")
-    return _from_table(table("countries"), key, found_by=origin, matched_as=matched)
+    if basis is not None and basis not in BASES:
+        raise FactorError(f"unknown basis {basis!r}: choose {' or '.join(BASES)}")
+    origin = origin or ("default" if zone is None else "argument")
+    if factors_file is not None:
+        from . import own_table  # needs the csv module
+
+        return own_table.intensity_from(factors_file, zone or WORLD, basis, year, origin)
+    place = Place(WORLD, "no zone is set") if zone is None else resolve_zone(zone, origin)
+    for wanted in BASES if basis is None else (basis,):
+        found = datasets.find(place, wanted, year)
+        if found:
+            return datasets.make_intensity(found, place, origin)
+    raise _no_factor(place, basis, year)
+
+
+def here(
+    zone: str | None = None,
+    *,
+    intensity_g_per_kwh: float | None = None,
+    basis: str | None = None,
+    factors_file: str | None = None,
+    detect: str | None = None,
+    wait_s: float = 0.0,
+) -> Intensity:
+    """The intensity that holds for this process; `found_by` of the answer says who named the place.
+
+    A factor of the user's own wins over a zone unless the zone was named closer to the call. `detect` and
+    `wait_s` are those of `locate`, which tells the order in which a place is looked for.
+    """
+    own, own_origin = settings.resolve("intensity_g_per_kwh", intensity_g_per_kwh)
+    _, zone_origin = settings.resolve("zone", zone)
+    if own is not None and settings.rank(own_origin) <= settings.rank(zone_origin):
+        return own_factor(own, found_by=own_origin)
+    place = locate(zone, detect=detect, wait_s=wait_s)
+    wanted, _ = settings.resolve("basis", basis)
+    path, _ = settings.resolve("factors_file", factors_file)
+    return intensity(place.zone, wanted, factors_file=path, origin=place.found_by)
 
 
 def own_factor(g_per_kwh: float, *, found_by: str = "argument") -> Intensity:
@@ -58,40 +98,36 @@ def own_factor(g_per_kwh: float, *, found_by: str = "argument") -> Intensity:
     )
 
 
-def here(
-    zone: str | None = None, *, intensity_g_per_kwh: float | None = None, basis: str | None = None
-) -> Intensity:
-    """The intensity that holds here: of the argument, `configure()`, environment or config file, or World.
+def grid_mix(zone: str) -> dict[str, float | int | str]:
+    """Carbon-free and renewable share (0..1) of a zone's electricity, with their year and origin.
 
-    A factor of the user's own wins over a zone unless the zone was named closer to the call.
+    Raises UnknownZoneError, and NoFactorError where no shipped table knows the mix.
     """
-    own, own_origin = settings.resolve("intensity_g_per_kwh", intensity_g_per_kwh)
-    place, zone_origin = settings.resolve("zone", zone)
-    if own is not None and settings.rank(own_origin) <= settings.rank(zone_origin):
-        return own_factor(own, found_by=own_origin)
-    wanted, _ = settings.resolve("basis", basis)
-    return intensity(place, wanted, origin=zone_origin)
+    place = resolve_zone(zone)
+    mix = table("odbl_mix")
+    if place.zone not in mix:
+        raise NoFactorError(f"the mix of {place.zone} is in no shipped table")
+    row = mix.row(place.zone)
+    return {
+        "zone": place.zone,
+        "carbon_free_share": float(row["carbon_free_pct"]) / 100,
+        "renewable_share": float(row["renewable_pct"]) / 100,
+        "year": int(row["year"]),
+        "source": mix.meta["source"],
+        "licence": mix.meta["licence"],
+        "attribution": mix.meta["attribution"],
+        "dataset_version": mix.meta["version"],
+    }
 
 
-def _check_basis(basis: str | None) -> None:
-    if basis is not None and basis not in BASES:
-        raise FactorError(f"unknown basis {basis!r}: choose {' or '.join(BASES)}")
-
-
-def _from_table(source: Table, key: str, *, found_by: str, matched_as: str) -> Intensity:
-    row = source.row(key)
-    meta = source.meta
-    return Intensity(
-        float(row["g_per_kwh"]),
-        year=int(row["year"]),
-        zone=key,
-        zone_name=row["name"],
-        basis=meta["basis"],
-        method=meta["method"],
-        source=meta["source"],
-        licence=meta["licence"],
-        attribution=meta["attribution"],
-        dataset_version=meta["version"],
-        found_by=found_by,
-        matched_as=matched_as,
-    )
+def _no_factor(place: Place, basis: str | None, year: int | None) -> NoFactorError:
+    """What there is instead of the factor asked for."""
+    instead = [
+        f"{other} of {', '.join(map(str, known))}"
+        for other in BASES
+        if (known := datasets.years(place, other))
+    ]
+    asked = f"{basis or 'life-cycle or direct'} factor" + ("" if year is None else f" of {year}")
+    there_is = f"there is {' and '.join(instead)}" if instead else "no shipped table holds one of any kind"
+    message = f"no {asked} for {place.zone}: {there_is}. A table of your own goes in by factors_file="
+    return (NoDirectFactorError if basis == "direct" else NoFactorError)(message)

@@ -35,6 +35,11 @@ class Table:
     def __contains__(self, key: str) -> bool:
         return key in self.lines
 
+    def column(self, name: str) -> list[str]:
+        """One cell of every row, in the order of `lines`."""
+        index = self.columns.index(name)
+        return [line.split("\t", index + 1)[index] for line in self.lines.values()]
+
     def row(self, key: str) -> dict[str, str]:
         """The cells of one row by column name. KeyError when there is none."""
         return dict(zip(self.columns, self.lines[key].split("\t"), strict=True))

@@ -4,7 +4,6 @@
 //! and the estimated part of both additive over adjacent windows, with nothing to add up in floats.
 
 use crate::domain::{Channel, Range};
-use crate::error::Fault;
 use crate::sample::Sample;
 use crate::units;
 
@@ -193,29 +192,11 @@ impl State {
     }
 }
 
-/// What a reading at one end of a window says of one domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Point {
-    /// The state at the instant of the reading.
-    pub state: State,
-    /// Why the reading failed, where it did; the state is then extrapolated.
-    pub fault: Option<Fault>,
-}
-
-impl Point {
-    /// The state as `sample` leaves it, without changing what is published.
-    pub fn take(published: &State, sample: &Sample, channel: &Channel) -> Self {
-        match sample.fault {
-            None => Self { state: advance(published, sample, channel), fault: None },
-            fault => Self { state: published.extrapolated(sample.t_ns(), channel), fault },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Kind, Place, Provenance};
+    use crate::domain::{Kind, Place, Provenance, Signal};
+    use crate::error::Fault;
     use crate::units::{MICRO, NS_PER_S, Scale};
     use proptest::prelude::*;
 
@@ -224,6 +205,7 @@ mod tests {
     fn channel(range: Range) -> Channel {
         Channel {
             place: Place::of_package(Kind::Package, 0),
+            signal: Signal::Counter,
             scale: Scale::MICROJOULE,
             range,
             max_power_uw: 200 * MICRO,
@@ -299,9 +281,9 @@ mod tests {
     #[test]
     fn a_domain_that_cannot_be_read_goes_on_at_its_last_power_as_an_estimate() {
         let state = run(&[good(0, 0), good(50 * MICRO, NS_PER_S)], &channel(Range::Unbounded));
-        let point = Point::take(&state, &bad(3 * NS_PER_S), &channel(Range::Unbounded));
-        assert_eq!((point.state.total, point.state.estimated), (150 * MICRO, 100 * MICRO));
-        assert_eq!(point.state.uncovered_ns, 2 * NS_PER_S);
+        let later = state.extrapolated(3 * NS_PER_S, &channel(Range::Unbounded));
+        assert_eq!((later.total, later.estimated), (150 * MICRO, 100 * MICRO));
+        assert_eq!(later.uncovered_ns, 2 * NS_PER_S);
     }
 
     proptest! {

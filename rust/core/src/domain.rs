@@ -100,11 +100,31 @@ pub enum Range {
     Unbounded,
 }
 
+/// What a gauge's value means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The power at the instant of the refresh.
+    Point,
+    /// The mean power since the refresh before.
+    Boxcar,
+}
+
+/// What a raw reading is: energy that only grows, or power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Counts of energy.
+    Counter,
+    /// Power in microwatts; energy is its integral, in nanojoules.
+    Gauge(Shape),
+}
+
 /// What a source offers for one domain: everything but the reading.
 #[derive(Debug, Clone)]
 pub struct Channel {
     /// Which domain.
     pub place: Place,
+    /// Counter or gauge.
+    pub signal: Signal,
     /// Energy of one count.
     pub scale: Scale,
     /// Where the counter wraps.

@@ -4,7 +4,7 @@
 //! A [`window::Readout`] holds, for each domain of the machine (a processor package, its memory), the energy between two
 //! readings of a counter, in whole microjoules. A counter is an integral already: the energy of a window is the
 //! difference of two readings, whatever the power did in between, and needs no sampling rate. Differences are taken
-//! modulo the counter's range, and a thread reads often enough that no wrap goes unseen ([`sampler`]).
+//! modulo the counter's range, and a thread reads often enough that no wrap goes unseen ([`keepalive`]).
 //!
 //! Totals only grow and are kept in the counter's own units; a window is the difference of two of them. So adjacent
 //! windows add up to the microjoule, and so do models, which are counters of their own here ([`source::estimate`]).
@@ -28,13 +28,20 @@
 pub mod choice;
 pub mod clock;
 pub mod counter;
+pub mod curve;
 pub mod domain;
+pub mod edges;
 pub mod error;
+pub mod gauge;
+pub mod integrate;
+pub mod keepalive;
 pub mod meter;
 pub mod panel;
+pub mod ring;
 pub mod sample;
 pub mod sampler;
 pub mod snapshot;
 pub mod source;
+pub(crate) mod sync;
 pub mod units;
 pub mod window;

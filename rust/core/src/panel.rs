@@ -1,11 +1,15 @@
 //! All meters of a machine side by side: read together, their state published for every reader.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::choice::Domain;
 use crate::clock::Clock;
-use crate::counter::{self, Point, State};
+use crate::counter::State;
+use crate::curve::Curve;
+use crate::domain::Channel;
+use crate::integrate::{self, Point};
+use crate::ring::Entry;
 use crate::sample::Sample;
 use crate::snapshot::Snapshot;
 use crate::source::{Source, sys};
@@ -17,6 +21,8 @@ pub struct Panel {
     sources: Vec<Box<dyn Source>>,
     domains: Vec<Domain>,
     snapshot: Snapshot,
+    /// The recorded curves, from the first call of record() on.
+    curves: OnceLock<Box<[Curve]>>,
     /// Fork generation of the thread that is publishing; 0 when none is. A writer that was lost in a fork is told by
     /// its generation, and its token taken.
     writer: AtomicU64,
@@ -40,7 +46,8 @@ impl Panel {
     /// A panel of sources whose channels are `domains`, in order. Takes the first reading.
     pub fn new(clock: Arc<dyn Clock>, sources: Vec<Box<dyn Source>>, domains: Vec<Domain>) -> Self {
         let snapshot = Snapshot::new(domains.len());
-        let panel = Self { clock, sources, domains, snapshot, writer: AtomicU64::new(0) };
+        let (curves, writer) = (OnceLock::new(), AtomicU64::new(0));
+        let panel = Self { clock, sources, domains, snapshot, curves, writer };
         panel.tick(&mut panel.buffers());
         panel
     }
@@ -55,15 +62,62 @@ impl Panel {
         Buffers::new(self.domains.len())
     }
 
+    /// The time now, on this panel's clock.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// Records the energy curves from now on; a second call does nothing.
+    pub fn record(&self) {
+        self.curves.get_or_init(|| self.domains.iter().map(|_| Curve::default()).collect());
+        self.tick(&mut self.buffers());
+    }
+
+    /// The recorded curves, one for each domain; empty before record().
+    pub fn curves(&self) -> &[Curve] {
+        self.curves.get().map_or(&[], |curves| curves)
+    }
+
+    /// Copies the published states; `false` if a fork tore them.
+    pub fn states(&self, states: &mut [State]) -> bool {
+        self.snapshot.read(states)
+    }
+
     /// Reads every meter and publishes the new states, unless another thread is doing just that.
     pub fn tick(&self, buffers: &mut Buffers) {
-        self.publish(buffers, counter::advance);
+        if self.take_token() {
+            self.load(buffers);
+            self.step(buffers, integrate::advance);
+            self.publish(buffers);
+        }
+    }
+
+    /// Reads again and again until domain `target` changes or `until_ns` has come, and publishes. The instant of the
+    /// change lies between the last two readings; `None` if it was there at the first one, or did not come.
+    pub fn hunt(&self, buffers: &mut Buffers, target: usize, until_ns: u64) -> Hunt {
+        if !self.take_token() {
+            return Hunt { edge_ns: None, polls: 0 };
+        }
+        self.load(buffers);
+        let before = buffers.states[target].edge_ns;
+        let mut polls = 0;
+        while polls == 0 || (buffers.states[target].edge_ns == before && self.clock.now_ns() < until_ns) {
+            self.step(buffers, integrate::advance);
+            polls += 1;
+        }
+        self.publish(buffers);
+        let edge_ns = buffers.states[target].edge_ns;
+        Hunt { edge_ns: (polls > 1 && edge_ns != before).then_some(edge_ns), polls }
     }
 
     /// Begins anew after nobody read for so long that wraps may have been missed: totals stay, the counters are taken
     /// as they stand. No window was open meanwhile, so that nobody misses the energy in between.
     pub fn rebase(&self, buffers: &mut Buffers) {
-        self.publish(buffers, counter::rebase);
+        if self.take_token() {
+            self.load(buffers);
+            self.step(buffers, integrate::rebase);
+            self.publish(buffers);
+        }
     }
 
     /// Reads every meter for one end of a window; publishes nothing.
@@ -91,18 +145,26 @@ impl Panel {
         }
     }
 
-    fn publish(&self, buffers: &mut Buffers, next: impl Fn(&State, &Sample, &crate::domain::Channel) -> State) {
-        if !self.take_token() {
-            return;
-        }
-        // A torn copy (see point()) leaves unknown states behind, which advance() treats as a first reading.
+    /// Copies the published states. A torn copy (see point()) leaves unknown states, which are begun anew.
+    fn load(&self, buffers: &mut Buffers) {
         if !self.snapshot.read(&mut buffers.states) {
             buffers.states.fill(State::default());
         }
+    }
+
+    /// Reads every meter, follows each one's state, and records what changed. Only under the token.
+    fn step(&self, buffers: &mut Buffers, next: fn(&State, &Sample, &Channel) -> State) {
         self.read(&mut buffers.samples);
-        for ((state, sample), domain) in buffers.states.iter_mut().zip(&*buffers.samples).zip(&self.domains) {
-            *state = next(state, sample, &domain.channel);
+        let curves = self.curves();
+        for (index, (state, sample)) in buffers.states.iter_mut().zip(&*buffers.samples).enumerate() {
+            *state = next(state, sample, &self.domains[index].channel);
+            if let Some(curve) = curves.get(index).filter(|_| state.known) {
+                record(curve, state, &self.domains[index].channel);
+            }
         }
+    }
+
+    fn publish(&self, buffers: &Buffers) {
         self.snapshot.publish(&buffers.states);
         // Release: pairs with the Acquire in take_token(): the next writer sees all of this publication.
         self.writer.store(0, Ordering::Release);
@@ -115,4 +177,35 @@ impl Panel {
         // Acquire: pairs with the Release at the end of publish().
         holder != own && self.writer.compare_exchange(holder, own, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
+}
+
+/// What a hunt for a change brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hunt {
+    /// The change, if it came between two readings of the hunt.
+    pub edge_ns: Option<u64>,
+    /// How often the meters were read.
+    pub polls: u32,
+}
+
+/// Appends the state to its curve if it moved since the last entry.
+///
+/// A change whose instant is known only to a tick says little beside sharply stamped ones: next to such a one it is left
+/// out, and the next sharp change closes the longer interval.
+fn record(curve: &Curve, state: &State, channel: &Channel) {
+    let last = curve.last();
+    if last.is_some_and(|last| state.edge_ns <= last.t_ns || is_blurred(state, &last, channel.tick_ns)) {
+        return;
+    }
+    curve.push(&Entry {
+        t_ns: state.edge_ns,
+        half_ns: state.edge_half_ns,
+        total: state.total,
+        estimated: state.estimated,
+        uncovered_ns: state.uncovered_ns,
+    });
+}
+
+fn is_blurred(state: &State, last: &Entry, tick_ns: u64) -> bool {
+    state.edge_half_ns > tick_ns / 4 && last.half_ns < tick_ns / 4 && state.edge_ns - last.t_ns < 5 * tick_ns
 }

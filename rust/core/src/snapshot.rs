@@ -4,7 +4,7 @@
 //! `latest` names the last complete one. A reader copies that slot and accepts it if the number was even and did not
 //! change. The writer would have to lap all slots during one copy to make a reader try again.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use crate::counter::State;
 
@@ -131,7 +131,7 @@ fn unpack(words: &[AtomicU64]) -> State {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;

@@ -52,6 +52,11 @@ impl Scale {
         u64::try_from(exact).unwrap_or(u64::MAX)
     }
 
+    /// Microjoules of one count, for error bounds.
+    pub fn microjoules_per_count(self) -> f64 {
+        self.numerator as f64 / self.denominator as f64
+    }
+
     fn reduced(numerator: u64, denominator: u64) -> Self {
         let divisor = gcd(numerator, denominator);
         Self { numerator: numerator / divisor, denominator: denominator / divisor }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::counter::Point;
+use crate::integrate::Point;
 use crate::domain::{Channel, Provenance};
 use crate::error::{Error, Fault};
 use crate::panel::{Buffers, Panel};
-use crate::sampler::KeepAlive;
+use crate::keepalive::KeepAlive;
 use crate::units;
 
 /// Half-width that holds 95 % of the difference of two ages that are each uniform over one tick: a triangle over plus

@@ -1,7 +1,7 @@
 //! Scripted meters and a clock moved by hand, for users' own tests.
 
 use eco2ai_fast_core::clock::{Clock, Manual};
-use eco2ai_fast_core::domain::{Channel, Kind, Place, Provenance, Range};
+use eco2ai_fast_core::domain::{Channel, Kind, Place, Provenance, Range, Signal};
 use eco2ai_fast_core::error::Fault;
 use eco2ai_fast_core::source::replay::Script;
 use eco2ai_fast_core::units::{self, MICRO, Scale};
@@ -69,6 +69,7 @@ impl ScriptedDomain {
     ) -> PyResult<Self> {
         let channel = Channel {
             place: Place { kind: parse_kind(kind)?, package, die: None },
+            signal: Signal::Counter,
             scale: Scale::MICROJOULE,
             range: range_uj.map_or(Range::Unbounded, Range::Modulo),
             max_power_uw: units::microwatts(max_power_w),

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Printed with every mistake.
-const USAGE: &str =
-    "usage: eco2ai-fast-emulator MOUNTPOINT --spec FILE.json [--with-parent] [--max-seconds N]
+const USAGE: &str = "usage: eco2ai-fast-emulator MOUNTPOINT --spec FILE.json [--with-parent] [--max-seconds N]
        eco2ai-fast-emulator --truth --spec FILE.json < times";
 
 /// What to do.
@@ -34,8 +33,7 @@ pub struct Options {
 impl Command {
     /// From the arguments after the program's name.
     pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let (mut mountpoint, mut spec, mut truth, mut with_parent, mut max) =
-            (None, None, false, false, Duration::MAX);
+        let (mut mountpoint, mut spec, mut truth, mut with_parent, mut max) = (None, None, false, false, Duration::MAX);
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--truth" => truth = true,
@@ -53,12 +51,7 @@ impl Command {
             return Ok(Self::Truth { spec });
         }
         let mountpoint = mountpoint.ok_or_else(|| format!("no mountpoint\n{USAGE}"))?;
-        Ok(Self::Serve(Options {
-            mountpoint,
-            spec,
-            with_parent,
-            max,
-        }))
+        Ok(Self::Serve(Options { mountpoint, spec, with_parent, max }))
     }
 }
 
@@ -67,7 +60,5 @@ fn value(option: &str, value: Option<String>) -> Result<String, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .map(Duration::from_secs)
-        .map_err(|_| format!("--max-seconds: {text:?} is not a whole number"))
+    text.parse().map(Duration::from_secs).map_err(|_| format!("--max-seconds: {text:?} is not a whole number"))
 }

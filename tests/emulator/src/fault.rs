@@ -53,16 +53,11 @@ impl TryFrom<Row> for Fault {
 
     fn try_from(row: Row) -> Result<Self, String> {
         let kind = Kind::named(&row.kind).ok_or_else(|| format!("unknown fault {:?}", row.kind))?;
-        let lasts = matches!(kind, Kind::Reset | Kind::Back(_))
-            || matches!(&*row.kind, "gone" | "stuckend");
+        let lasts = matches!(kind, Kind::Reset | Kind::Back(_)) || matches!(&*row.kind, "gone" | "stuckend");
         if lasts && row.end_ns.is_some() {
             return Err(format!("{} has no end: leave end_ns out", row.kind));
         }
-        Ok(Self {
-            kind,
-            start_ns: row.start_ns,
-            end_ns: row.end_ns,
-        })
+        Ok(Self { kind, start_ns: row.start_ns, end_ns: row.end_ns })
     }
 }
 
@@ -83,13 +78,9 @@ impl Kind {
 
     /// `back50J`, `slow50`.
     fn sized(name: &str) -> Option<Self> {
-        let back = name
-            .strip_prefix("back")
-            .and_then(|rest| rest.strip_suffix('J'));
+        let back = name.strip_prefix("back").and_then(|rest| rest.strip_suffix('J'));
         let slow = name.strip_prefix("slow");
-        back.map(|j| j.parse().map(Self::Back))
-            .or(slow.map(|ms| ms.parse().map(Self::Slow)))?
-            .ok()
+        back.map(|j| j.parse().map(Self::Back)).or(slow.map(|ms| ms.parse().map(Self::Slow)))?.ok()
     }
 }
 

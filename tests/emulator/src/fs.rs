@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use fuser::{
-    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner,
-    OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, Request,
+    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner, OpenFlags,
+    ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, Request,
 };
 
 use crate::attributes::{attributes, file_type};
@@ -42,31 +42,19 @@ pub struct Fs {
 impl Fs {
     /// Serves this machine.
     pub fn new(machine: Arc<Machine>) -> Self {
-        Self {
-            machine,
-            handles: Arc::default(),
-            next_handle: Arc::default(),
-        }
+        Self { machine, handles: Arc::default(), next_handle: Arc::default() }
     }
 
     /// A node that is there now.
     fn node(&self, ino: Ino) -> Result<&Node, Errno> {
         let node = self.machine.tree.get(ino).ok_or(Errno::ENOENT)?;
-        let reading = node
-            .meter
-            .map(|meter| self.machine.meters[meter].read(self.machine.now_ns()));
-        if reading == Some(Reading::Gone) {
-            Err(Errno::ENOENT)
-        } else {
-            Ok(node)
-        }
+        let reading = node.meter.map(|meter| self.machine.meters[meter].read(self.machine.now_ns()));
+        if reading == Some(Reading::Gone) { Err(Errno::ENOENT) } else { Ok(node) }
     }
 
     fn attributes(&self, ino: Ino) -> Result<(FileAttr, Duration), Errno> {
         let node = self.node(ino)?;
-        let vanishes = node
-            .meter
-            .is_some_and(|meter| self.machine.meters[meter].vanishes());
+        let vanishes = node.meter.is_some_and(|meter| self.machine.meters[meter].vanishes());
         Ok((attributes(ino, node), if vanishes { NO_TTL } else { TTL }))
     }
 
@@ -85,46 +73,24 @@ impl Fs {
             }
         }
         let handle = self.next_handle.fetch_add(1, Ordering::Relaxed);
-        self.with_handles(|handles| {
-            handles.insert(
-                handle,
-                Handle {
-                    opened_ns,
-                    ..Handle::default()
-                },
-            )
-        });
+        self.with_handles(|handles| handles.insert(handle, Handle { opened_ns, ..Handle::default() }));
         Ok(handle)
     }
 
     fn bytes(&self, ino: Ino, handle: u64, offset: u64) -> Result<Vec<u8>, Errno> {
         let node = self.machine.tree.get(ino).ok_or(Errno::ENOENT)?;
-        let opened_ns =
-            self.with_handles(|handles| handles.get(&handle).map_or(0, |handle| handle.opened_ns));
+        let opened_ns = self.with_handles(|handles| handles.get(&handle).map_or(0, |handle| handle.opened_ns));
         match &node.kind {
             Kind::Text(text) => Ok(rest(text, offset)),
-            Kind::Msr(cpu) => self
-                .machine
-                .register(*cpu, offset, opened_ns)
-                .map_err(errno),
+            Kind::Msr(cpu) => self.machine.register(*cpu, offset, opened_ns).map_err(errno),
             Kind::Energy(meter) => self.energy(*meter, handle, opened_ns, offset),
             Kind::Dir(_) | Kind::Link(_) => Err(Errno::EINVAL),
         }
     }
 
-    fn energy(
-        &self,
-        meter: usize,
-        handle: u64,
-        opened_ns: u64,
-        offset: u64,
-    ) -> Result<Vec<u8>, Errno> {
+    fn energy(&self, meter: usize, handle: u64, opened_ns: u64, offset: u64) -> Result<Vec<u8>, Errno> {
         if offset > 0 {
-            return Ok(self.with_handles(|handles| {
-                handles
-                    .get(&handle)
-                    .map_or(Vec::new(), |h| rest(&h.text, offset))
-            }));
+            return Ok(self.with_handles(|handles| handles.get(&handle).map_or(Vec::new(), |h| rest(&h.text, offset))));
         }
         let text = self.machine.energy_text(meter, opened_ns).map_err(errno)?;
         self.with_handles(|handles| handles.entry(handle).or_default().text.clone_from(&text));
@@ -133,14 +99,8 @@ impl Fs {
 
     /// How long the read that begins now takes.
     fn delay(&self, ino: Ino, offset: u64) -> Duration {
-        let meter = self
-            .machine
-            .tree
-            .get(ino)
-            .and_then(|node| self.machine.meter_of(&node.kind, offset));
-        meter.map_or(Duration::ZERO, |meter| {
-            self.machine.meters[meter].delay(self.machine.now_ns())
-        })
+        let meter = self.machine.tree.get(ino).and_then(|node| self.machine.meter_of(&node.kind, offset));
+        meter.map_or(Duration::ZERO, |meter| self.machine.meters[meter].delay(self.machine.now_ns()))
     }
 
     fn entries(&self, dir: Ino) -> Result<Vec<(Ino, FileType, &str)>, Errno> {
@@ -148,13 +108,9 @@ impl Fs {
         let Kind::Dir(names) = &node.kind else {
             return Err(Errno::ENOTDIR);
         };
-        let mut entries = vec![
-            (dir, FileType::Directory, "."),
-            (node.parent, FileType::Directory, ".."),
-        ];
-        let present = names
-            .iter()
-            .filter_map(|(name, &ino)| Some((ino, file_type(self.node(ino).ok()?), name.as_str())));
+        let mut entries = vec![(dir, FileType::Directory, "."), (node.parent, FileType::Directory, "..")];
+        let present =
+            names.iter().filter_map(|(name, &ino)| Some((ino, file_type(self.node(ino).ok()?), name.as_str())));
         entries.extend(present);
         Ok(entries)
     }
@@ -234,22 +190,12 @@ impl Filesystem for Fs {
         reply.ok();
     }
 
-    fn readdir(
-        &self,
-        _: &Request,
-        ino: INodeNo,
-        _: FileHandle,
-        offset: u64,
-        mut reply: ReplyDirectory,
-    ) {
+    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
         let entries = match self.entries(ino.into()) {
             Ok(entries) => entries,
             Err(errno) => return reply.error(errno),
         };
-        for (next, (ino, kind, name)) in (1..)
-            .zip(entries)
-            .skip(usize::try_from(offset).unwrap_or(usize::MAX))
-        {
+        for (next, (ino, kind, name)) in (1..).zip(entries).skip(usize::try_from(offset).unwrap_or(usize::MAX)) {
             if reply.add(INodeNo(ino), next, kind, name) {
                 break;
             }
@@ -266,11 +212,7 @@ fn answer(reply: ReplyData, bytes: Result<Vec<u8>, Errno>, size: u32) {
 }
 
 fn rest(text: &[u8], offset: u64) -> Vec<u8> {
-    usize::try_from(offset)
-        .ok()
-        .and_then(|at| text.get(at..))
-        .unwrap_or(&[])
-        .to_vec()
+    usize::try_from(offset).ok().and_then(|at| text.get(at..)).unwrap_or(&[]).to_vec()
 }
 
 fn errno(errno: nix::errno::Errno) -> Errno {

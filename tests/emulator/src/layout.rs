@@ -25,81 +25,36 @@ pub fn add(tree: &mut Tree, meters: &[Meter], energy_mode: u16) {
 
 fn add_control_type(tree: &mut Tree, control: &str) {
     text(tree, &format!("{DEVICES}/{control}/enabled"), "1\n".into());
-    tree.put(
-        &format!("sys/class/powercap/{control}"),
-        link(control),
-        0o777,
-        None,
-    );
+    tree.put(&format!("sys/class/powercap/{control}"), link(control), 0o777, None);
 }
 
-fn add_zone(
-    tree: &mut Tree,
-    zone: &str,
-    name: &str,
-    index: usize,
-    meter: &Meter,
-    energy_mode: u16,
-) {
+fn add_zone(tree: &mut Tree, zone: &str, name: &str, index: usize, meter: &Meter, energy_mode: u16) {
     let path = device_path(zone);
     let dir = format!("{DEVICES}/{path}");
     text(tree, &format!("{dir}/name"), format!("{name}\n"));
     text(tree, &format!("{dir}/enabled"), "1\n".into());
-    text(
-        tree,
-        &format!("{dir}/max_energy_range_uj"),
-        format!("{}\n", meter.range_uj()),
-    );
-    tree.put(
-        &format!("{dir}/energy_uj"),
-        Kind::Energy(index),
-        energy_mode,
-        None,
-    );
+    text(tree, &format!("{dir}/max_energy_range_uj"), format!("{}\n", meter.range_uj()));
+    tree.put(&format!("{dir}/energy_uj"), Kind::Energy(index), energy_mode, None);
     if let Some(limit_uw) = meter.domain.limit_uw {
         add_constraint(tree, &dir, limit_uw);
     }
-    let entry = tree.put(
-        &format!("sys/class/powercap/{zone}"),
-        link(&path),
-        0o777,
-        None,
-    );
+    let entry = tree.put(&format!("sys/class/powercap/{zone}"), link(&path), 0o777, None);
     tree.vanishes_with(entry, index);
     let dir = tree.dir(&dir);
     tree.vanishes_with(dir, index);
 }
 
 fn add_constraint(tree: &mut Tree, dir: &str, limit_uw: u64) {
-    text(
-        tree,
-        &format!("{dir}/constraint_0_name"),
-        "long_term\n".into(),
-    );
-    text(
-        tree,
-        &format!("{dir}/constraint_0_power_limit_uw"),
-        format!("{limit_uw}\n"),
-    );
-    text(
-        tree,
-        &format!("{dir}/constraint_0_max_power_uw"),
-        format!("{limit_uw}\n"),
-    );
+    text(tree, &format!("{dir}/constraint_0_name"), "long_term\n".into());
+    text(tree, &format!("{dir}/constraint_0_power_limit_uw"), format!("{limit_uw}\n"));
+    text(tree, &format!("{dir}/constraint_0_max_power_uw"), format!("{limit_uw}\n"));
     // 28 s less the rounding of the hardware's time unit, as client parts show it.
-    text(
-        tree,
-        &format!("{dir}/constraint_0_time_window_us"),
-        "27983872\n".into(),
-    );
+    text(tree, &format!("{dir}/constraint_0_time_window_us"), "27983872\n".into());
 }
 
 /// `intel-rapl:0:1` lies in `intel-rapl/intel-rapl:0/intel-rapl:0:1`.
 fn device_path(zone: &str) -> String {
-    let ends = zone
-        .match_indices(':')
-        .map(|(at, _)| at)
-        .chain([zone.len()]);
+    let ends = zone.match_indices(':').map(|(at, _)| at).chain([zone.len()]);
     ends.map(|end| &zone[..end]).collect::<Vec<_>>().join("/")
 }
 

@@ -58,8 +58,7 @@ pub struct Machine {
 
 /// Nanoseconds of `CLOCK_MONOTONIC`; Linux never refuses it.
 pub fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_or(std::time::Duration::ZERO, std::time::Duration::from);
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(std::time::Duration::ZERO, std::time::Duration::from);
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -67,35 +66,23 @@ impl Machine {
     /// From a spec file; a relative `tree` is relative to that file.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|source| file_error(path, source))?;
-        let spec: Spec = serde_json::from_str(&text).map_err(|source| Error::Json {
-            path: path.display().to_string(),
-            source,
-        })?;
+        let spec: Spec =
+            serde_json::from_str(&text).map_err(|source| Error::Json { path: path.display().to_string(), source })?;
         Self::new(spec, path.parent().unwrap_or(Path::new(".")))
     }
 
     fn new(mut spec: Spec, beside: &Path) -> Result<Self, Error> {
         spec.fault().map_or(Ok(()), |why| Err(Error::Spec(why)))?;
         let domains = std::mem::take(&mut spec.domains);
-        let meters: Vec<_> = (0..)
-            .zip(domains)
-            .map(|(i, domain)| Meter::new(&spec, i, domain))
-            .collect();
+        let meters: Vec<_> = (0..).zip(domains).map(|(i, domain)| Meter::new(&spec, i, domain)).collect();
         let mut tree = Tree::new();
         if let Some(from) = spec.tree.as_ref().map(|tree| beside.join(tree)) {
-            tree.copy(&from)
-                .map_err(|source| file_error(&from, source))?;
+            tree.copy(&from).map_err(|source| file_error(&from, source))?;
         }
         add_files(&mut tree, &spec)?;
         layout::add(&mut tree, &meters, spec.energy_mode);
         let reads = meters.iter().map(|_| AtomicU64::new(0)).collect();
-        Ok(Self {
-            meters,
-            tree,
-            reads,
-            epoch_ns: monotonic_ns(),
-            units_esu: spec.units_esu,
-        })
+        Ok(Self { meters, tree, reads, epoch_ns: monotonic_ns(), units_esu: spec.units_esu })
     }
 
     /// Now, after the epoch.
@@ -113,28 +100,17 @@ impl Machine {
     /// The eight bytes of a register of one CPU.
     pub fn register(&self, cpu: u32, register: u64, opened_ns: u64) -> Result<Vec<u8>, Errno> {
         if UNIT_REGISTERS.contains(&register) {
-            return Ok((OTHER_UNITS | u64::from(self.units_esu) << 8)
-                .to_le_bytes()
-                .to_vec());
+            return Ok((OTHER_UNITS | u64::from(self.units_esu) << 8).to_le_bytes().to_vec());
         }
-        let meter = self
-            .meters
-            .iter()
-            .position(|meter| shows(meter, cpu, register))
-            .ok_or(Errno::EIO)?;
-        bytes(self.read(meter, opened_ns)?, &[0xFF; 8], |units| {
-            units.to_le_bytes().to_vec()
-        })
+        let meter = self.meters.iter().position(|meter| shows(meter, cpu, register)).ok_or(Errno::EIO)?;
+        bytes(self.read(meter, opened_ns)?, &[0xFF; 8], |units| units.to_le_bytes().to_vec())
     }
 
     /// The meter behind a read, for the register at `offset` of an msr file or an `energy_uj`.
     pub fn meter_of(&self, kind: &Kind, offset: u64) -> Option<usize> {
         match *kind {
             Kind::Energy(meter) => Some(meter),
-            Kind::Msr(cpu) => self
-                .meters
-                .iter()
-                .position(|meter| shows(meter, cpu, offset)),
+            Kind::Msr(cpu) => self.meters.iter().position(|meter| shows(meter, cpu, offset)),
             _ => None,
         }
     }
@@ -150,18 +126,10 @@ impl Machine {
 }
 
 fn shows(meter: &Meter, cpu: u32, register: u64) -> bool {
-    meter
-        .domain
-        .msr
-        .as_ref()
-        .is_some_and(|msr| msr.register == register && msr.cpus.contains(&cpu))
+    meter.domain.msr.as_ref().is_some_and(|msr| msr.register == register && msr.cpus.contains(&cpu))
 }
 
-fn bytes(
-    reading: Reading,
-    garbage: &[u8],
-    shown: impl Fn(u64) -> Vec<u8>,
-) -> Result<Vec<u8>, Errno> {
+fn bytes(reading: Reading, garbage: &[u8], shown: impl Fn(u64) -> Vec<u8>) -> Result<Vec<u8>, Errno> {
     match reading {
         Reading::Units(units) => Ok(shown(units)),
         Reading::Garbage => Ok(garbage.to_vec()),
@@ -175,9 +143,7 @@ fn bytes(
 fn add_files(tree: &mut Tree, spec: &Spec) -> Result<(), Error> {
     for (path, content) in &spec.files {
         if !is_inside(path) {
-            return Err(Error::Spec(format!(
-                "files: {path:?} must be relative, without .."
-            )));
+            return Err(Error::Spec(format!("files: {path:?} must be relative, without ..")));
         }
         tree.put(path, Kind::Text(content.clone().into_bytes()), 0o444, None);
     }
@@ -185,8 +151,5 @@ fn add_files(tree: &mut Tree, spec: &Spec) -> Result<(), Error> {
 }
 
 fn file_error(path: &Path, source: io::Error) -> Error {
-    Error::File {
-        path: path.display().to_string(),
-        source,
-    }
+    Error::File { path: path.display().to_string(), source }
 }

@@ -61,30 +61,19 @@ impl Meter {
 
     /// How long a read takes that begins at `t_ns`.
     pub fn delay(&self, t_ns: u64) -> Duration {
-        let slow_ms = self.acting(t_ns).map(|fault| {
-            if let Kind::Slow(ms) = fault.kind {
-                ms
-            } else {
-                0
-            }
-        });
+        let slow_ms = self.acting(t_ns).map(|fault| if let Kind::Slow(ms) = fault.kind { ms } else { 0 });
         Duration::from_millis(slow_ms.max().unwrap_or(0))
     }
 
     /// Whether its zone is ever not there.
     pub fn vanishes(&self) -> bool {
-        self.domain
-            .faults
-            .iter()
-            .any(|fault| fault.kind == Kind::Enoent)
+        self.domain.faults.iter().any(|fault| fault.kind == Kind::Enoent)
     }
 
     /// Whether the zone vanished at some time in (`opened_ns`, `t_ns`]: such a descriptor stays dead.
     pub fn vanished_between(&self, opened_ns: u64, t_ns: u64) -> bool {
         let mut faults = self.domain.faults.iter();
-        faults.any(|fault| {
-            fault.kind == Kind::Enoent && opened_ns < fault.start_ns && fault.start_ns <= t_ns
-        })
+        faults.any(|fault| fault.kind == Kind::Enoent && opened_ns < fault.start_ns && fault.start_ns <= t_ns)
     }
 
     /// Microjoules as powercap prints them: whole nanojoules per count, fraction dropped.
@@ -98,10 +87,7 @@ impl Meter {
     }
 
     fn acting(&self, t_ns: u64) -> impl Iterator<Item = &Fault> {
-        self.domain
-            .faults
-            .iter()
-            .filter(move |fault| fault.acts_at(t_ns))
+        self.domain.faults.iter().filter(move |fault| fault.acts_at(t_ns))
     }
 
     fn shown_units(&self, t_ns: u64) -> u64 {
@@ -113,38 +99,23 @@ impl Meter {
 
     fn units_since_reset(&self, t_ns: u64) -> i128 {
         let units = self.units(t_ns) + i128::from(self.domain.start_units);
-        self.reset_ns(t_ns)
-            .map_or(units, |reset_ns| self.units(t_ns) - self.units(reset_ns))
+        self.reset_ns(t_ns).map_or(units, |reset_ns| self.units(t_ns) - self.units(reset_ns))
     }
 
     fn reset_ns(&self, t_ns: u64) -> Option<u64> {
-        self.acting(t_ns)
-            .filter(|fault| fault.kind == Kind::Reset)
-            .map(|fault| fault.start_ns)
-            .max()
+        self.acting(t_ns).filter(|fault| fault.kind == Kind::Reset).map(|fault| fault.start_ns).max()
     }
 
     fn lost_units(&self, t_ns: u64) -> i128 {
         let reset_ns = self.reset_ns(t_ns);
-        let since = self
-            .acting(t_ns)
-            .filter(|fault| Some(fault.start_ns) >= reset_ns);
-        since
-            .map(|fault| {
-                if let Kind::Back(j) = fault.kind {
-                    i128::from(j) << self.domain.esu
-                } else {
-                    0
-                }
-            })
-            .sum()
+        let since = self.acting(t_ns).filter(|fault| Some(fault.start_ns) >= reset_ns);
+        since.map(|fault| if let Kind::Back(j) = fault.kind { i128::from(j) << self.domain.esu } else { 0 }).sum()
     }
 
     /// Counts since the epoch, neither wrapped nor faulty.
     fn units(&self, t_ns: u64) -> i128 {
-        let tick_ns = t_ns
-            .checked_sub(self.domain.phase_ns)
-            .map_or(0, |t| self.ticks.last_ns(t) + self.domain.phase_ns);
+        let tick_ns =
+            t_ns.checked_sub(self.domain.phase_ns).map_or(0, |t| self.ticks.last_ns(t) + self.domain.phase_ns);
         (self.domain.power.energy_fj(tick_ns) << self.domain.esu) / FJ_PER_J
     }
 }

@@ -67,36 +67,21 @@ impl Power {
     pub fn energy_fj(&self, t_ns: u64) -> i128 {
         match *self {
             Self::Constant { power_uw } => product(power_uw, t_ns),
-            Self::Square {
-                low_uw,
-                high_uw,
-                period_ns,
-                high_ns,
-            } => two_levels(low_uw, high_uw, t_ns, pulses_ns(t_ns, high_ns, period_ns)),
-            Self::Ramp {
-                from_uw,
-                to_uw,
-                duration_ns,
-            } => {
+            Self::Square { low_uw, high_uw, period_ns, high_ns } => {
+                two_levels(low_uw, high_uw, t_ns, pulses_ns(t_ns, high_ns, period_ns))
+            }
+            Self::Ramp { from_uw, to_uw, duration_ns } => {
                 let slope_ns = t_ns.min(duration_ns);
                 slope_fj(from_uw, to_uw, duration_ns, slope_ns) + product(to_uw, t_ns - slope_ns)
             }
-            Self::Burst {
-                base_uw,
-                peak_uw,
-                at_ns,
-                width_ns,
-                every_ns,
-            } => {
+            Self::Burst { base_uw, peak_uw, at_ns, width_ns, every_ns } => {
                 let since_ns = t_ns.saturating_sub(at_ns);
                 let burst_ns = pulses_ns(since_ns, width_ns, every_ns.unwrap_or(u64::MAX));
                 two_levels(base_uw, peak_uw, t_ns, burst_ns)
             }
-            Self::Sine {
-                mean_uw,
-                amplitude_uw,
-                period_ns,
-            } => product(mean_uw, t_ns) + swing_fj(amplitude_uw, period_ns, t_ns % period_ns),
+            Self::Sine { mean_uw, amplitude_uw, period_ns } => {
+                product(mean_uw, t_ns) + swing_fj(amplitude_uw, period_ns, t_ns % period_ns)
+            }
             Self::Telegraph(ref telegraph) => telegraph.energy_fj(t_ns),
         }
     }
@@ -105,23 +90,14 @@ impl Power {
     pub fn fault(&self) -> Option<&'static str> {
         match *self {
             Self::Constant { .. } => None,
-            Self::Square {
-                period_ns, high_ns, ..
-            } => (period_ns == 0 || high_ns > period_ns)
-                .then_some("square needs 0 <= high_ns <= period_ns > 0"),
-            Self::Ramp { duration_ns, .. } => {
-                (duration_ns == 0).then_some("ramp needs duration_ns > 0")
+            Self::Square { period_ns, high_ns, .. } => {
+                (period_ns == 0 || high_ns > period_ns).then_some("square needs 0 <= high_ns <= period_ns > 0")
             }
-            Self::Burst {
-                width_ns, every_ns, ..
-            } => every_ns
-                .is_some_and(|n| n == 0 || width_ns > n)
-                .then_some("burst needs width_ns <= every_ns > 0"),
-            Self::Sine {
-                mean_uw,
-                amplitude_uw,
-                period_ns,
-            } => (period_ns == 0 || amplitude_uw > mean_uw)
+            Self::Ramp { duration_ns, .. } => (duration_ns == 0).then_some("ramp needs duration_ns > 0"),
+            Self::Burst { width_ns, every_ns, .. } => {
+                every_ns.is_some_and(|n| n == 0 || width_ns > n).then_some("burst needs width_ns <= every_ns > 0")
+            }
+            Self::Sine { mean_uw, amplitude_uw, period_ns } => (period_ns == 0 || amplitude_uw > mean_uw)
                 .then_some("sine needs amplitude_uw <= mean_uw and period_ns > 0"),
             Self::Telegraph(ref telegraph) => telegraph.fault(),
         }
@@ -149,13 +125,9 @@ fn slope_fj(from_uw: u64, to_uw: u64, duration_ns: u64, t_ns: u64) -> i128 {
 }
 
 /// The integral of the sine alone: amplitude x T / (2 pi) x (1 - cos(2 pi t / T)).
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a swing is below 2^63 fJ x periods and rounds to 1 fJ in 2^53"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "a swing is below 2^63 fJ x periods and rounds to 1 fJ in 2^53")]
 fn swing_fj(amplitude_uw: u64, period_ns: u64, t_ns: u64) -> i128 {
     let turn = std::f64::consts::TAU;
     let (amplitude_uw, period_ns, t_ns) = (amplitude_uw as f64, period_ns as f64, t_ns as f64);
-    (amplitude_uw * period_ns / turn * (1.0 - (turn * t_ns / period_ns).cos())).round_ties_even()
-        as i128
+    (amplitude_uw * period_ns / turn * (1.0 - (turn * t_ns / period_ns).cos())).round_ties_even() as i128
 }

@@ -23,12 +23,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let machine = Arc::new(Machine::load(&options.spec)?);
     let end = watch_signals()?;
-    let session = mount(&machine, &options.mountpoint).map_err(|why| {
-        format!(
-            "cannot mount on {}: {why} (needs root and /dev/fuse)",
-            options.mountpoint.display()
-        )
-    })?;
+    let session = mount(&machine, &options.mountpoint)
+        .map_err(|why| format!("cannot mount on {}: {why} (needs root and /dev/fuse)", options.mountpoint.display()))?;
     say(&format!("ready epoch_ns={}", machine.epoch_ns))?;
     if options.with_parent {
         watch_parent(end.0);
@@ -37,11 +33,7 @@ pub fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     // Lazily: programs may still hold files; they get ENOTCONN once this process is gone.
     let _ = umount2(&options.mountpoint, MntFlags::MNT_DETACH);
     for (meter, reads) in machine.meters.iter().zip(&machine.reads) {
-        say(&format!(
-            "reads {} {}",
-            meter.domain.id,
-            reads.load(Ordering::Relaxed)
-        ))?;
+        say(&format!("reads {} {}", meter.domain.id, reads.load(Ordering::Relaxed)))?;
     }
     // Joining would wait for those programs.
     std::mem::forget(session);
@@ -51,19 +43,14 @@ pub fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
 fn mount(machine: &Arc<Machine>, at: &Path) -> io::Result<BackgroundSession> {
     let mut config = Config::default();
     config.acl = SessionACL::All;
-    config.mount_options = vec![
-        MountOption::RO,
-        MountOption::DefaultPermissions,
-        MountOption::FSName("eco2ai-fast-emulator".into()),
-    ];
+    config.mount_options =
+        vec![MountOption::RO, MountOption::DefaultPermissions, MountOption::FSName("eco2ai-fast-emulator".into())];
     fuser::spawn_mount(Fs::new(Arc::clone(machine)), at, &config)
 }
 
 /// INT, TERM and HUP become messages; blocked here, before any thread starts, so that all threads inherit it.
 fn watch_signals() -> nix::Result<(Sender<()>, Receiver<()>)> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
-        .into_iter()
-        .collect();
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block()?;
     let (sender, receiver) = channel();
     let end = sender.clone();

@@ -46,12 +46,8 @@ impl Telegraph {
     pub fn energy_fj(&self, t_ns: u64) -> i128 {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         self.extend(&mut history, t_ns);
-        let after = history
-            .switches
-            .partition_point(|switch| switch.t_ns <= t_ns);
-        let last = after
-            .checked_sub(1)
-            .map_or(self.start(), |i| history.switches[i]);
+        let after = history.switches.partition_point(|switch| switch.t_ns <= t_ns);
+        let last = after.checked_sub(1).map_or(self.start(), |i| history.switches[i]);
         last.energy_fj + product(last.power_uw, t_ns - last.t_ns)
     }
 
@@ -61,11 +57,7 @@ impl Telegraph {
     }
 
     fn start(&self) -> Switch {
-        Switch {
-            t_ns: 0,
-            energy_fj: 0,
-            power_uw: self.low_uw,
-        }
+        Switch { t_ns: 0, energy_fj: 0, power_uw: self.low_uw }
     }
 
     fn extend(&self, history: &mut History, t_ns: u64) {
@@ -83,10 +75,6 @@ impl Telegraph {
     fn switched(&self, last: Switch, t_ns: u64) -> Switch {
         let energy_fj = last.energy_fj + product(last.power_uw, t_ns - last.t_ns);
         let is_low = last.power_uw == self.low_uw;
-        Switch {
-            t_ns,
-            energy_fj,
-            power_uw: if is_low { self.high_uw } else { self.low_uw },
-        }
+        Switch { t_ns, energy_fj, power_uw: if is_low { self.high_uw } else { self.low_uw } }
     }
 }

@@ -20,14 +20,8 @@ const CLIENT: Quantiles = &[(0, 965_359), (65_536, 1_034_641)];
 /// Fitted through what was measured on an Ice Lake-SP package counter: 1st percentile 0.68 ms, median 0.884,
 /// 99th 1.65, maximum 2.83, mean 1.000, standard deviation 0.271 (re-analysis of the intervals published with
 /// the ICPE 2024 RAPL validation, repository lukalt/icpe-2024-rapl-validation).
-const ICELAKE: Quantiles = &[
-    (0, 660_000),
-    (655, 680_000),
-    (32_768, 884_000),
-    (55_706, 1_280_000),
-    (64_881, 1_650_000),
-    (65_536, 2_830_000),
-];
+const ICELAKE: Quantiles =
+    &[(0, 660_000), (655, 680_000), (32_768, 884_000), (55_706, 1_280_000), (64_881, 1_650_000), (65_536, 2_830_000)];
 
 /// How far the intervals between updates spread.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -58,11 +52,7 @@ impl Ticks {
             Jitter::Client => CLIENT,
             Jitter::Icelake => ICELAKE,
         };
-        Self {
-            tick_ns,
-            quantiles,
-            seed,
-        }
+        Self { tick_ns, quantiles, seed }
     }
 
     /// The last update at or before `t_ns`.
@@ -91,9 +81,7 @@ impl Ticks {
 
 /// Linear between the points; `place` is a probability x 65536.
 fn quantile(points: Quantiles, place: u64) -> u64 {
-    let upper = points
-        .partition_point(|&(p, _)| p <= place)
-        .min(points.len() - 1);
+    let upper = points.partition_point(|&(p, _)| p <= place).min(points.len() - 1);
     let ((p0, x0), (p1, x1)) = (points[upper - 1], points[upper]);
     x0 + (x1 - x0) * (place - p0) / (p1 - p0)
 }

@@ -48,12 +48,7 @@ pub struct Tree {
 impl Tree {
     /// Only the root.
     pub fn new() -> Self {
-        let root = Node {
-            kind: Kind::Dir(BTreeMap::new()),
-            mode: 0o755,
-            parent: ROOT,
-            meter: None,
-        };
+        let root = Node { kind: Kind::Dir(BTreeMap::new()), mode: 0o755, parent: ROOT, meter: None };
         Self { nodes: vec![root] }
     }
 
@@ -74,12 +69,7 @@ impl Tree {
     pub fn put(&mut self, path: &str, kind: Kind, mode: u16, meter: Option<usize>) -> Ino {
         let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
         let parent = self.dir(dirs);
-        self.nodes.push(Node {
-            kind,
-            mode,
-            parent,
-            meter,
-        });
+        self.nodes.push(Node { kind, mode, parent, meter });
         let ino = self.nodes.len() as Ino;
         self.names(parent).insert(name.to_owned(), ino);
         ino
@@ -87,9 +77,7 @@ impl Tree {
 
     /// The directory at `path`, made where it is missing.
     pub fn dir(&mut self, path: &str) -> Ino {
-        path.split('/')
-            .filter(|name| !name.is_empty())
-            .fold(ROOT, |dir, name| self.subdir(dir, name))
+        path.split('/').filter(|name| !name.is_empty()).fold(ROOT, |dir, name| self.subdir(dir, name))
     }
 
     /// A copy of everything under `from` on disk.
@@ -101,11 +89,7 @@ impl Tree {
         for entry in fs::read_dir(from)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if at.is_empty() {
-                name
-            } else {
-                format!("{at}/{name}")
-            };
+            let path = if at.is_empty() { name } else { format!("{at}/{name}") };
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 self.dir(&path);
@@ -124,12 +108,7 @@ impl Tree {
         if let Some(ino) = self.child(dir, name) {
             return ino;
         }
-        self.nodes.push(Node {
-            kind: Kind::Dir(BTreeMap::new()),
-            mode: 0o755,
-            parent: dir,
-            meter: None,
-        });
+        self.nodes.push(Node { kind: Kind::Dir(BTreeMap::new()), mode: 0o755, parent: dir, meter: None });
         let ino = self.nodes.len() as Ino;
         self.names(dir).insert(name.to_owned(), ino);
         ino
@@ -149,10 +128,7 @@ impl Tree {
 
     /// Marks a node as vanishing with a meter.
     pub fn vanishes_with(&mut self, ino: Ino, meter: usize) {
-        if let Some(node) = usize::try_from(ino - 1)
-            .ok()
-            .and_then(|place| self.nodes.get_mut(place))
-        {
+        if let Some(node) = usize::try_from(ino - 1).ok().and_then(|place| self.nodes.get_mut(place)) {
             node.meter = Some(meter);
         }
     }
@@ -160,7 +136,5 @@ impl Tree {
 
 /// Whether a path from a spec stays inside the tree.
 pub fn is_inside(path: &str) -> bool {
-    Path::new(path)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)))
+    Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Clock;
-use crate::domain::{Channel, Kind, Place, Provenance, Range};
+use crate::domain::{Channel, Kind, Place, Provenance, Range, Signal};
 use crate::error::Fault;
 use crate::sample::Sample;
 use crate::units::{self, NS_PER_S, Scale};
@@ -148,6 +148,7 @@ impl Estimate {
         });
         self.channels.push(Channel {
             place,
+            signal: Signal::Counter,
             scale: Scale::NANOJOULE,
             range: Range::Unbounded,
             // A reading may come ticks late on a busy host: ten times the maximum is still far from any fault.

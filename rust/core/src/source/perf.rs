@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use crate::clock::Clock;
-use crate::domain::{Channel, Kind, Place, Provenance, Range};
+use crate::domain::{Channel, Kind, Place, Provenance, Range, Signal};
 use crate::error::Fault;
 use crate::sample::Sample;
 use crate::units::{MICRO, Scale};
@@ -283,6 +283,7 @@ fn channel(event: &Event, package: u32, cpu: u32, cpu_info: &CpuInfo) -> Channel
     };
     Channel {
         place,
+        signal: Signal::Counter,
         scale: event.scale,
         range: Range::PowerOfTwo,
         max_power_uw: DEFAULT_MAX_POWER_UW,

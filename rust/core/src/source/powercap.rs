@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::clock::Clock;
-use crate::domain::{Channel, Kind, Place, Provenance, Range};
+use crate::domain::{Channel, Kind, Place, Provenance, Range, Signal};
 use crate::error::Fault;
 use crate::sample::Sample;
 use crate::units::{MICRO, Scale};
@@ -251,6 +251,7 @@ fn availability(fault: Fault) -> Availability {
 fn channel(root: &Root, zone: &Zone, detail: String, cpu_info: &CpuInfo) -> Channel {
     Channel {
         place: zone.place,
+        signal: Signal::Counter,
         scale: Scale::MICROJOULE,
         range: range(root, zone),
         max_power_uw: max_power_uw(root, zone),
