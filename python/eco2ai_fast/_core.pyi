@@ -26,7 +26,7 @@ def processor(*, sysroot: str | PathLike[str] | None = None) -> Processor:
     """Which processor this machine, or the one below a sysroot, has."""
 
 def tdp_w(brand: str) -> float | None:
-    """Thermal design power of one package in watts, by the kernel's brand string; None for names that no table knows."""
+    """Thermal design power of one package in watts, by the kernel's name for it; None where no table knows it."""
 
 @final
 class Processor:
