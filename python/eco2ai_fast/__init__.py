@@ -11,8 +11,9 @@ Importing starts nothing: no thread, no file, no network.
 
 from __future__ import annotations
 
-from ._core import EnergyError, SourceError, WindowError, __version__
+from ._core import EnergyError, HistoryLost, SourceError, WindowError, __version__
 from .measurement import Measurement
+from .meter import Meter
 from .settings import SettingsError
 from .stopwatch import configure, measure
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "measure",
     "Measurement",
+    "Meter",
     "configure",
     "Tracker",
     "track",
@@ -32,6 +34,7 @@ __all__ = [
     "EnergyError",
     "SourceError",
     "WindowError",
+    "HistoryLost",
     "SettingsError",
     "__version__",
 ]

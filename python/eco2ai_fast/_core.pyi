@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Literal, final
 
+from numpy import float64, uint64
+from numpy.typing import NDArray
+from typing_extensions import Self
+
 __version__: str
 
 class EnergyError(Exception):
@@ -15,6 +19,9 @@ class EnergyError(Exception):
 
 class SourceError(EnergyError):
     """A source that was asked for cannot be used here; the message says why and what helps."""
+
+class HistoryLost(EnergyError):
+    """An instant lies before the recorded history, or nothing was recorded."""
 
 class WindowError(EnergyError):
     """A window was opened or closed out of turn."""
@@ -67,7 +74,7 @@ class Meter:
         cpu_idle_w: float | None = None,
         cpu_max_w: float | None = None,
         ram_w: float | None = None,
-    ) -> Meter: ...
+    ) -> Self: ...
     @property
     def domains(self) -> list[Domain]:
         """What is measured or modelled, in the order of every Readout.domains."""
@@ -77,12 +84,60 @@ class Meter:
     @property
     def keep_alive_period_s(self) -> float | None:
         """How often the counters are read while a window is open; None if none of them wraps."""
-    def window(self) -> Window:
-        """A closed window; it may be opened and closed any number of times, by one thread at a time."""
-    def keep_alive(self) -> None:
-        """Reads once now. A background thread does so by itself, except on a ManualClock."""
-    def stop(self) -> None:
-        """Stops the background thread; a window opened later starts it again."""
+    @property
+    def now_ns(self) -> int:
+        """The time on this meter's clock: CLOCK_MONOTONIC, or that of its ManualClock."""
+    def window(self, mode: str = "direct") -> Window:
+        """A closed window; it may be opened and closed any number of times, by one thread at a time.
+
+        mode: "direct" reads once at each end; "precise" reads until the counters move, a millisecond or two at each
+        end, and assumes that the power at the ends is constant. Raises ValueError for another.
+        """
+    def tick(self) -> None:
+        """Reads every meter once now and publishes. Threads do so by themselves, except on a ManualClock."""
+    def record(self) -> None:
+        """Records the energy curves from now on, at each reading, without starting a thread."""
+    def sample(self, rate_hz: float, edges: bool | None = None, cpus: Sequence[int] | None = None) -> None:
+        """Starts a sampling thread for each pace of meters, or changes its rate.
+
+        edges: hunt for the instants at which counters change; None: from 500 Hz on. cpus: where the threads stay.
+        Raises ValueError unless rate_hz is above 0.
+        """
+    def halt(self) -> None:
+        """Stops all threads of this meter and waits for them. Recorded curves stay."""
+    @property
+    def is_sampling(self) -> bool: ...
+    def read(self) -> Reading:
+        """The latest published states, without a system call."""
+    def readout_between(self, t0_ns: int, t1_ns: int) -> Readout:
+        """The energy between two instants of the recorded past. Raises HistoryLost."""
+    def heights(
+        self, domain: int, at_ns: NDArray[uint64]
+    ) -> tuple[NDArray[uint64], NDArray[uint64], NDArray[float64], NDArray[uint64]]:
+        """Of one domain (its place in `domains`) at each instant: energy since the first reading and the estimated part
+        of it in microjoules, one sigma of it in microjoules, and uncovered nanoseconds. Raises HistoryLost."""
+    def changes(self, domain: int) -> tuple[NDArray[uint64], NDArray[float64], NDArray[uint64]]:
+        """Every recorded change of one domain: instants in ns, energy since the first reading in joules, half-widths of
+        the instants in ns."""
+    @property
+    def ledgers(self) -> list[tuple[int, int, int, int, int, int]]:
+        """Of each sampling thread: wake-ups, late and missed deadlines, readings, CPU time in ns, time asleep in ns."""
+
+@final
+class Reading:
+    """The states of all domains as they were last published, each with its own instant."""
+
+    @property
+    def t_ns(self) -> list[int]:
+        """When each domain was read."""
+    @property
+    def energy_uj(self) -> list[int]:
+        """Microjoules of each domain since the meter was made."""
+    @property
+    def power_w(self) -> list[float]:
+        """Mean power of each domain over its last ten ticks or more."""
+    def since(self, earlier: Reading) -> Readout:
+        """What happened since another reading of the same meter. Raises ValueError for one of another meter."""
 
 @final
 class Window:

@@ -143,6 +143,21 @@ pub struct Channel {
     pub detail: String,
 }
 
+/// Meters that move this often or more are read at any rate and have edges worth hunting.
+pub const FAST_TICK_NS: u64 = 5_000_000;
+
+impl Channel {
+    /// Whether this is a meter whose changes are worth waiting for: a counter that moves every few milliseconds.
+    pub fn is_fast_counter(&self) -> bool {
+        self.signal == Signal::Counter && !self.is_modelled() && self.tick_ns <= FAST_TICK_NS
+    }
+
+    /// Whether this is a model, not a meter.
+    pub fn is_modelled(&self) -> bool {
+        self.provenance == Provenance::Modelled
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

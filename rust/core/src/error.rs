@@ -25,12 +25,37 @@ pub enum Error {
         /// The prefix that was searched.
         root: PathBuf,
     },
+    /// An instant that the history does not hold.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// The machine has no thread left for sampling.
+    #[error("the sampling thread could not be started: {0}. Is the limit on processes reached (ulimit -u)?")]
+    NoThread(std::io::Error),
+    /// Another thread is starting or stopping the same meter, or was when this process was forked.
+    #[error(
+        "another thread is starting or stopping this meter: try again, or make a meter of your own in a forked child"
+    )]
+    Busy,
     /// `end` without `begin`, or a second `end`.
     #[error("this window is not open: it was closed before or never begun")]
     WindowNotOpen,
     /// `begin` on a window that is open.
     #[error("this window is open already: close it first, or take a window of its own")]
     WindowOpen,
+}
+
+/// Why an instant has no energy in the recorded history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Older than the history reaches back.
+    #[error("the instant lies before the history, which reaches back to {oldest_ns} ns on the monotonic clock")]
+    Overwritten {
+        /// The oldest instant that can still be told.
+        oldest_ns: u64,
+    },
+    /// Nothing was recorded yet.
+    #[error("nothing was recorded: start the meter before the instants that you ask for")]
+    Empty,
 }
 
 /// Why one reading of one domain gave no number. Five different answers, none of them 0 J.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::choice::Domain;
 use crate::domain::Range;
-use crate::panel::Panel;
+use crate::panel::{Buffers, Panel};
 use crate::source::sys;
 use crate::units::{MICRO, NS_PER_S};
 
@@ -43,6 +43,7 @@ fn period_ns(domain: &Domain) -> Option<u64> {
 /// Keeps a panel's counters followed while windows are open.
 #[derive(Debug)]
 pub struct KeepAlive {
+    panels: Vec<Arc<Panel>>,
     period_ns: Option<u64>,
     /// Windows open now.
     open: AtomicU64,
@@ -73,11 +74,13 @@ impl Stop {
 }
 
 impl KeepAlive {
-    /// A keep-alive for `panel`; starts nothing.
-    pub fn new(panel: &Panel) -> Self {
+    /// A keep-alive for those of `panels` whose counters wrap; starts nothing.
+    pub fn new(mut panels: Vec<Arc<Panel>>) -> Self {
         sys::watch_forks();
+        panels.retain(|panel| keep_alive_period_ns(panel.domains()).is_some());
         Self {
-            period_ns: keep_alive_period_ns(panel.domains()),
+            period_ns: panels.iter().filter_map(|panel| keep_alive_period_ns(panel.domains())).min(),
+            panels,
             open: AtomicU64::new(0),
             running: AtomicU64::new(0),
             stop: Mutex::new(None),
@@ -85,12 +88,12 @@ impl KeepAlive {
     }
 
     /// A window opens: from now on the counters are followed.
-    pub fn enter(self: &Arc<Self>, panel: &Arc<Panel>) {
+    pub fn enter(self: &Arc<Self>) {
         // SeqCst: with the load below it orders this against the thread's "running = 0, then look at open" in lapse():
         // one of the two sees the other.
         self.open.fetch_add(1, Ordering::SeqCst);
         if self.period_ns.is_some() && self.running.load(Ordering::SeqCst) != sys::generation() {
-            self.revive(panel);
+            self.revive();
         }
     }
 
@@ -110,20 +113,17 @@ impl KeepAlive {
         }
     }
 
-    fn revive(self: &Arc<Self>, panel: &Arc<Panel>) {
+    fn revive(self: &Arc<Self>) {
         let Some(mut stop) = try_lock(&self.stop) else { return };
         let before = self.running.load(Ordering::SeqCst);
         if before == sys::generation() {
             return;
         }
-        let mut buffers = panel.buffers();
-        if before == 0 {
-            panel.rebase(&mut buffers);
-        } else {
-            // The child of a fork: its parent's thread read until just now, and windows may be open.
-            panel.tick(&mut buffers);
+        for panel in &self.panels {
+            // Not 0: the child of a fork. Its parent's thread read until just now, and windows may be open.
+            if before == 0 { panel.rebase(&mut panel.buffers()) } else { panel.tick(&mut panel.buffers()) }
         }
-        *stop = self.spawn(panel);
+        *stop = self.spawn();
         if stop.is_some() {
             self.running.store(sys::generation(), Ordering::SeqCst);
         }
@@ -131,12 +131,12 @@ impl KeepAlive {
 
     /// Starts the thread. Where the machine has no thread left, windows work all the same; those long enough for two
     /// wraps are flagged ambiguous.
-    fn spawn(self: &Arc<Self>, panel: &Arc<Panel>) -> Option<Arc<Stop>> {
+    fn spawn(self: &Arc<Self>) -> Option<Arc<Stop>> {
         let stop = Arc::new(Stop::default());
         let period = Duration::from_nanos(self.period_ns?);
-        let work = (Arc::downgrade(self), Arc::downgrade(panel), stop.clone());
+        let work = (Arc::downgrade(self), stop.clone());
         let thread = std::thread::Builder::new().name("eco2ai-keepalive".to_owned());
-        thread.spawn(move || follow(&work.0, &work.1, &work.2, period)).ok().map(|_| stop)
+        thread.spawn(move || follow(&work.0, &work.1, period)).ok().map(|_| stop)
     }
 
     /// Ends the thread's turn if no window is open; true if it may go.
@@ -158,15 +158,16 @@ impl Drop for KeepAlive {
     }
 }
 
-/// The thread: reads once a period until it is stopped, its panel is gone, or two periods passed without a window.
-fn follow(keeper: &Weak<KeepAlive>, panel: &Weak<Panel>, stop: &Arc<Stop>, period: Duration) {
+/// The thread: reads once a period until it is stopped, its keeper is gone, or two periods passed without a window.
+fn follow(keeper: &Weak<KeepAlive>, stop: &Arc<Stop>, period: Duration) {
     let mut idle = false;
-    let mut buffers = panel.upgrade().map(|panel| panel.buffers());
+    let mut buffers: Vec<Buffers> = match keeper.upgrade() {
+        Some(keeper) => keeper.panels.iter().map(|panel| panel.buffers()).collect(),
+        None => return,
+    };
     while !stop.wait(period) {
-        let (Some(keeper), Some(panel), Some(buffers)) = (keeper.upgrade(), panel.upgrade(), &mut buffers) else {
-            return;
-        };
-        panel.tick(buffers);
+        let Some(keeper) = keeper.upgrade() else { return };
+        keeper.panels.iter().zip(&mut buffers).for_each(|(panel, buffers)| panel.tick(buffers));
         let none_open = keeper.open.load(Ordering::SeqCst) == 0;
         if idle && none_open && keeper.lapse(stop) {
             return;
@@ -176,7 +177,7 @@ fn follow(keeper: &Weak<KeepAlive>, panel: &Weak<Panel>, stop: &Arc<Stop>, perio
 }
 
 /// Locks without ever waiting for a thread that a fork left behind.
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
     for _ in 0..LOCK_TRIES {
         match mutex.try_lock() {
             Ok(guard) => return Some(guard),

@@ -14,6 +14,9 @@ use crate::sample::Sample;
 use crate::snapshot::Snapshot;
 use crate::source::{Source, sys};
 
+/// How long a precise window waits for a counter to move: four ticks.
+const PATIENCE_NS: u64 = 4_000_000;
+
 /// The sources, what they measure, and what is known of it.
 #[derive(Debug)]
 pub struct Panel {
@@ -21,7 +24,7 @@ pub struct Panel {
     sources: Vec<Box<dyn Source>>,
     domains: Vec<Domain>,
     snapshot: Snapshot,
-    /// The recorded curves, from the first call of record() on.
+    /// The recorded curves, from the first call of `record` on.
     curves: OnceLock<Box<[Curve]>>,
     /// Fork generation of the thread that is publishing; 0 when none is. A writer that was lost in a fork is told by
     /// its generation, and its token taken.
@@ -73,7 +76,7 @@ impl Panel {
         self.tick(&mut self.buffers());
     }
 
-    /// The recorded curves, one for each domain; empty before record().
+    /// The recorded curves, one for each domain; empty before `record`.
     pub fn curves(&self) -> &[Curve] {
         self.curves.get().map_or(&[], |curves| curves)
     }
@@ -136,6 +139,27 @@ impl Panel {
         }
     }
 
+    /// Reads until every fast counter has moved once and replaces its point by that instant's; gives up on those that do
+    /// not move within a few ticks, whose points stay as they are.
+    pub fn wait_for_edges(&self, buffers: &mut Buffers, points: &mut [Point]) {
+        let since_ns = points.iter().map(|point| point.state.t_ns).min().unwrap_or(0);
+        let until_ns = self.clock.now_ns() + PATIENCE_NS;
+        let is_waiting = |point: &Point, channel: &Channel| channel.is_fast_counter() && point.state.edge_ns < since_ns;
+        while self.clock.now_ns() < until_ns {
+            self.read(&mut buffers.samples);
+            let mut waiting = 0;
+            for ((point, sample), domain) in points.iter_mut().zip(&*buffers.samples).zip(&self.domains) {
+                if is_waiting(point, &domain.channel) {
+                    point.state = integrate::advance(&point.state, sample, &domain.channel);
+                    waiting += u32::from(is_waiting(point, &domain.channel));
+                }
+            }
+            if waiting == 0 {
+                return;
+            }
+        }
+    }
+
     fn read(&self, samples: &mut [Sample]) {
         let mut rest = samples;
         for source in &self.sources {
@@ -145,7 +169,7 @@ impl Panel {
         }
     }
 
-    /// Copies the published states. A torn copy (see point()) leaves unknown states, which are begun anew.
+    /// Copies the published states. A torn copy (see `point`) leaves unknown states, which are begun anew.
     fn load(&self, buffers: &mut Buffers) {
         if !self.snapshot.read(&mut buffers.states) {
             buffers.states.fill(State::default());

@@ -76,9 +76,14 @@ pub fn power_uw(energy_uj: u64, duration_ns: u64) -> Option<u64> {
 }
 
 /// Microwatts of a power given in watts; negative and not-a-number become 0.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a float-to-integer cast saturates
 pub fn microwatts(power_w: f64) -> u64 {
-    (power_w * MICRO as f64) as u64
+    whole(power_w * MICRO as f64)
+}
+
+/// The whole part of a number; what is negative or no number is 0, what is too large the largest.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a float-to-integer cast saturates
+pub fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 /// Joules of an integer energy: the edge at which floats begin.

@@ -9,12 +9,15 @@ use pyo3::exceptions::PyException;
 
 create_exception!(eco2ai_fast, EnergyError, PyException, "Base of all errors of this package's core.");
 create_exception!(eco2ai_fast, SourceError, EnergyError, "A source that was asked for cannot be used here.");
+create_exception!(eco2ai_fast, HistoryLost, EnergyError, "An instant lies before the recorded history.");
 create_exception!(eco2ai_fast, WindowError, EnergyError, "A window was opened or closed out of turn.");
 
 fn to_python(error: &Error) -> PyErr {
     let text = error.to_string();
     match error {
         Error::WindowOpen | Error::WindowNotOpen => WindowError::new_err(text),
+        Error::Lost(_) => HistoryLost::new_err(text),
+        Error::Busy | Error::NoThread(_) => EnergyError::new_err(text),
         _ => SourceError::new_err(text),
     }
 }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 mod errors;
 mod meter;
 mod processor;
+mod reading;
 mod testing;
 mod window;
 
@@ -21,11 +22,13 @@ mod _core {
     #[allow(non_upper_case_globals)] // the name is Python's
     const __version__: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
-    use super::errors::{EnergyError, SourceError, WindowError};
+    use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter};
     #[pymodule_export]
     use super::processor::Processor;
+    #[pymodule_export]
+    use super::reading::Reading;
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
@@ -38,6 +41,7 @@ mod _core {
         let anchor = eco2ai_fast_core::clock::Anchor::now();
         Ok((anchor.monotonic_ns, anchor.boottime_ns, anchor.utc_ns))
     }
+
     /// Which processor this machine has.
     #[pyfunction]
     #[pyo3(signature = (*, sysroot=None))]

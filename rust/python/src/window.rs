@@ -37,7 +37,7 @@ impl Window {
 }
 
 #[pyclass(frozen, module = "eco2ai_fast._core")]
-pub struct Readout(window::Readout);
+pub struct Readout(pub window::Readout);
 
 #[pymethods]
 impl Readout {

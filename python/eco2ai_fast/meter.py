@@ -1,0 +1,148 @@
+"""The started meter: a live energy curve of every domain, and questions about its past."""
+
+from __future__ import annotations
+
+from . import _core, settings
+from .measurement import NS_PER_S, Measurement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+    from types import TracebackType
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+    from typing_extensions import Self
+
+# Settings that make a machine's meter; rate_hz is read at start().
+MACHINE_SETTINGS = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w")
+
+
+def machine_settings(**arguments: Any) -> dict[str, Any]:
+    """The settings a core meter is made from; arguments that are not None come first."""
+    return {name: settings.resolve(name, arguments.get(name))[0] for name in MACHINE_SETTINGS}
+
+
+class Meter(_core.Meter):
+    """Samples the machine's meters in threads of its own and keeps their energy curves.
+
+        with eco2ai_fast.Meter() as meter:
+            before = meter.read()
+            ...
+            print(meter.between(before, meter.read()))
+            print(meter.energy_between(t0_ns, t1_ns))
+
+    Args:
+        rate_hz: readings a second; "auto" is 10. Totals need no rate; a rate buys resolution in time. Meters that move
+            more slowly than that are read at their own pace.
+        sources: "auto", "perf", "powercap", "estimate", or scripted domains (`eco2ai_fast.testing`).
+        sysroot: prefix in front of /sys, /proc and /dev.
+        edges: hunt for the instants at which counters change; None: from 500 Hz on.
+        cpus: CPUs on which the threads stay; None: any.
+        clock: a ManualClock, with scripted domains only; then nothing runs by itself and `tick()` reads.
+
+    Any thread may use it. In a forked child it goes on with threads of the child's own.
+    """
+
+    # PyO3 makes the object in __new__; a subclass passes its arguments on there.
+    def __new__(
+        cls,
+        *,
+        rate_hz: float | str | None = None,
+        sources: str | Sequence[_core.ScriptedDomain] | None = None,
+        sysroot: str | PathLike[str] | None = None,
+        edges: bool | None = None,
+        cpus: Sequence[int] | None = None,
+        clock: _core.ManualClock | None = None,
+    ) -> Self:
+        if sources is not None and not isinstance(sources, str):
+            meter = super().__new__(cls, sources=sources, clock=clock)
+        else:
+            sysroot = None if sysroot is None else str(sysroot)
+            meter = super().__new__(cls, **machine_settings(sources=sources, sysroot=sysroot))
+        meter._rate_hz = settings.resolve("rate_hz", rate_hz)[0]
+        meter._edges = edges
+        meter._cpus = cpus
+        meter._is_manual = clock is not None
+        return meter
+
+    _rate_hz: float | str
+    _edges: bool | None
+    _cpus: Sequence[int] | None
+    _is_manual: bool
+
+    AUTO_RATE_HZ = 10.0
+
+    def start(self) -> Meter:
+        """Starts sampling; a second start changes nothing. Returns the meter."""
+        if self._is_manual:
+            self.record()
+        elif not self.is_sampling:
+            rate_hz = self.AUTO_RATE_HZ if self._rate_hz == "auto" else float(self._rate_hz)
+            self.sample(rate_hz, self._edges, self._cpus)
+        return self
+
+    def stop(self) -> None:
+        """Stops sampling and waits for the threads. What was recorded stays, and start() goes on with it."""
+        self.halt()
+
+    def __enter__(self) -> Meter:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def between(self, first: _core.Reading, last: _core.Reading) -> Measurement:
+        """What happened between two readings of this meter."""
+        return self._measurement(last.since(first))
+
+    def energy_between(self, t0_ns: ArrayLike, t1_ns: ArrayLike) -> Any:
+        """The energy between instants of the recorded past, in ns of CLOCK_MONOTONIC (`time.perf_counter_ns()`).
+
+        Two numbers give a Measurement. Two arrays of one length n give a structured array of n rows with the fields
+        t0_ns, t1_ns, energy_j, measured_j, modelled_j, sampling_j and coverage, over the counted domains.
+        An instant that is not yet sampled is filled by a reading now, and beyond that by the last power.
+
+        Raises HistoryLost for an instant before the recorded history.
+        """
+        if isinstance(t0_ns, int) and isinstance(t1_ns, int):
+            return self._measurement(self.readout_between(t0_ns, t1_ns))
+        from .energies import energies
+
+        return energies(self, t0_ns, t1_ns)
+
+    def trace(self, domain: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The recorded curve of a domain: instants of change in ns, and energy since the first reading in joules."""
+        t_ns, energy_j, _ = self.changes(self._number(domain))
+        return t_ns, energy_j
+
+    def power(self, width_s: float = 0.01, domain: str | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mean power over bins of `width_s`, derived from the curve: middles of the bins in ns, and watts.
+
+        domain: one domain; None: the sum of the counted ones. Bins narrower than about ten ticks of the meter show its
+        phase more than the load.
+        """
+        from .energies import power
+
+        return power(self, width_s, None if domain is None else self._number(domain))
+
+    def stats(self) -> dict[str, float]:
+        """What sampling did and cost: wakeups, late, missed, polls, cpu_s (CPU time of the threads), suspended_s."""
+        rows = self.ledgers
+        names = ("wakeups", "late", "missed", "polls", "cpu_s", "suspended_s")
+        totals = dict(zip(names, (sum(column) for column in zip(*rows, strict=True)), strict=False))
+        return {name: totals.get(name, 0) / (NS_PER_S if name.endswith("_s") else 1) for name in names}
+
+    def _measurement(self, readout: _core.Readout) -> Measurement:
+        measurement = Measurement(None, self)
+        measurement._close(readout)
+        return measurement
+
+    def _number(self, domain: str) -> int:
+        names = [one.id for one in self.domains]
+        if domain not in names:
+            raise ValueError(f"no domain is called {domain!r} here: there are {', '.join(names)}")
+        return names.index(domain)
