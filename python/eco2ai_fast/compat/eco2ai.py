@@ -34,7 +34,7 @@ _TRACKER = {
     "__version__": "compat.eco2ai:VERSION",
 }
 _ENCODING = {
-    "encode": "tracking.row:encode",
+    "encode": f"{_UTILS}encode",
     "encode_dataframe": f"{_UTILS}encode_dataframe",
     "is_file_opened": f"{_UTILS}is_file_opened",
     "electricity_pricing_check": f"{_UTILS}electricity_pricing_check",

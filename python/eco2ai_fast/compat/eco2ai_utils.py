@@ -72,6 +72,11 @@ def define_carbon_index(
     return found.level, found.text
 
 
+def encode(f_string: str) -> str:
+    """A text in the letters of `encode_file`."""
+    return row.encode(f_string)
+
+
 def encode_dataframe(values: Any) -> Any:
     """An array of texts in the letters of `encode_file`; needs numpy."""
     from numpy import array, vectorize
