@@ -42,7 +42,8 @@ def signature(one):
 
 def describe(one):
     if inspect.isclass(one):
-        methods = {n: signature(v) for n, v in vars(one).items() if inspect.isfunction(v) and (n == "__init__" or n[0] != "_")}
+        public = {n: v for n, v in vars(one).items() if inspect.isfunction(v) and (n == "__init__" or n[0] != "_")}
+        methods = {n: signature(v) for n, v in public.items()}
         return {"bases": [b.__name__ for b in one.__mro__ if b.__module__ == "builtins"], "methods": methods}
     return {"signature": signature(one)} if callable(one) else {"value": repr(one)}
 

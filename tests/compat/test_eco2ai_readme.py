@@ -110,7 +110,8 @@ warnings.filterwarnings("ignore", category=NoGPUWarning)
 tracker = eco2ai.Tracker(
     project_name="p", experiment_description="d, e", file_name="e.csv", measure_period=1, alpha_2_code="RU",
     region="Moscow", cpu_processes="all", pue=2, encode_file=True,
-    electricity_pricing={"8:30-19:00": 4, "19:00-6:00": 2, "6:00-8:30": 5}, ignore_warnings=True, timezone="Europe/Moscow",
+    electricity_pricing={"8:30-19:00": 4, "19:00-6:00": 2, "6:00-8:30": 5}, ignore_warnings=True,
+    timezone="Europe/Moscow",
 )
 assert tracker.emission_level() == 240.56 and tracker.measure_period() == 1 and tracker.id() is None
 tracker.start_training(start_epoch=3)

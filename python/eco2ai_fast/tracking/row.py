@@ -45,8 +45,9 @@ class _Lines:
 def line(cells: Iterable[str]) -> str:
     """One CSV line with its newline; quotes only where they are needed."""
     written: list[str] = []
-    writer(_Lines(written), lineterminator="\n").writerow(cells)
-    return written[0]
+    # The writer quotes the letters of its line end: with both, a lone carriage return is quoted too.
+    writer(_Lines(written), lineterminator="\r\n").writerow(cells)
+    return f"{written[0][:-2]}\n"
 
 
 HEADER = line(COLUMNS)
