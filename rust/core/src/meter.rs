@@ -15,6 +15,7 @@ use crate::keepalive::{KeepAlive, keep_alive_period_ns, try_lock};
 use crate::panel::Panel;
 use crate::ring::Entry;
 use crate::sampler::{Ledger, Plan, Sampler};
+use crate::snapshot::BRIEF;
 use crate::source::root::Root;
 use crate::source::{self, Finding, ModelFigures, Source, Wanted, sys};
 use crate::units::{self, NS_PER_S};
@@ -47,6 +48,8 @@ impl Default for Rate {
 pub struct Meter {
     /// The meters that are read together: fast ones, then each slower pace by itself.
     panels: Vec<Arc<Panel>>,
+    /// Length of a reading.
+    words: usize,
     keeper: Arc<KeepAlive>,
     findings: Vec<Finding>,
     sampling: Mutex<Sampling>,
@@ -77,17 +80,13 @@ impl Meter {
         let domains = choose(&mut sources);
         let panels = by_pace(sources, domains, clock);
         let keeper = Arc::new(KeepAlive::new(panels.clone()));
-        Self { panels, keeper, findings, sampling: Mutex::default(), running: AtomicU64::new(0) }
+        let words = BRIEF * panels.iter().map(|panel| panel.domains().len()).sum::<usize>();
+        Self { panels, words, keeper, findings, sampling: Mutex::default(), running: AtomicU64::new(0) }
     }
 
     /// What is measured or modelled, in the order of every readout.
     pub fn domains(&self) -> impl Iterator<Item = &Domain> {
         self.panels.iter().flat_map(|panel| panel.domains())
-    }
-
-    /// How many domains there are.
-    pub fn domain_count(&self) -> usize {
-        self.panels.iter().map(|panel| panel.domains().len()).sum()
     }
 
     /// What was looked for, found or not.
@@ -172,15 +171,12 @@ impl Meter {
         }
     }
 
-    /// Copies the latest published states without a system call; `states` has one place for each domain.
-    pub fn read(&self, states: &mut [State]) -> bool {
+    /// The latest published states in words (see [`crate::snapshot::states`]), without a system call; `None` if a fork
+    /// tore them.
+    pub fn read(&self) -> Option<Vec<u64>> {
         self.follow_fork();
-        let mut rest = states;
-        self.panels.iter().all(|panel| {
-            let (own, others) = std::mem::take(&mut rest).split_at_mut(panel.domains().len());
-            rest = others;
-            panel.states(own)
-        })
+        let mut words = Vec::with_capacity(self.words);
+        self.panels.iter().all(|panel| panel.copy(&mut words)).then_some(words)
     }
 
     /// The energy between two instants of the recorded past, by domain. An instant after the last change is filled by a

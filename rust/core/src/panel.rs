@@ -81,9 +81,9 @@ impl Panel {
         self.curves.get().map_or(&[], |curves| curves)
     }
 
-    /// Copies the published states; `false` if a fork tore them.
-    pub fn states(&self, states: &mut [State]) -> bool {
-        self.snapshot.read(states)
+    /// Appends the published states in words (see [`Snapshot::copy`]); `false` if a fork tore them.
+    pub fn copy(&self, words: &mut Vec<u64>) -> bool {
+        self.snapshot.copy(words)
     }
 
     /// Reads every meter and publishes the new states, unless another thread is doing just that.

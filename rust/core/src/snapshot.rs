@@ -9,11 +9,19 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 use crate::counter::State;
 
 /// Slots in rotation: a reader fails only if the writer laps three publications within its copy of some 100 ns.
-const SLOTS: usize = 4;
+/// The model checker is given two, so that a few publications lap them.
+const SLOTS: usize = if cfg!(loom) { 2 } else { 4 };
 /// Words of one state.
 const WORDS: usize = 15;
+/// Words of a state's brief form.
+pub const BRIEF: usize = 8;
 /// Tries before a reader gives up; a torn slot in a forked child is the only way to use them up.
 const TRIES: usize = 64;
+
+/// The states in a copy of their brief form: totals, times and flags, without what only the next reading needs.
+pub fn states(words: &[u64]) -> impl Iterator<Item = State> {
+    words.as_chunks().0.iter().map(unpack_brief)
+}
 
 /// One published copy.
 #[derive(Debug)]
@@ -46,6 +54,18 @@ impl Snapshot {
         self.latest.store(next, Ordering::Release);
     }
 
+    /// Appends the brief form of the latest states, in words: all that a reader in a hurry needs.
+    /// `false` and nothing appended if a writer died in the middle (a forked child).
+    pub fn copy(&self, words: &mut Vec<u64>) -> bool {
+        let start = words.len();
+        (0..TRIES).any(|_| {
+            words.truncate(start);
+            // Acquire: pairs with the Release in publish().
+            let latest = self.latest.load(Ordering::Acquire);
+            self.slots[latest].copy(words)
+        })
+    }
+
     /// Copies the latest states; `false` if a writer died in the middle (a forked child).
     pub fn read(&self, states: &mut [State]) -> bool {
         (0..TRIES).any(|_| {
@@ -75,59 +95,74 @@ impl Slot {
         self.sequence.store((sequence | 1) + 1, Ordering::Release);
     }
 
+    fn copy(&self, words: &mut Vec<u64>) -> bool {
+        // Relaxed: the sequence number around the copy tells whether these words belong together.
+        self.consistently(|| {
+            for state in self.words.chunks_exact(WORDS) {
+                words.extend(state[..BRIEF].iter().map(|word| word.load(Ordering::Relaxed)));
+            }
+        })
+    }
+
     fn read(&self, states: &mut [State]) -> bool {
+        self.consistently(|| {
+            for (words, state) in self.words.chunks_exact(WORDS).zip(states.iter_mut()) {
+                // Relaxed: as in copy().
+                *state = unpack(&std::array::from_fn(|index| words[index].load(Ordering::Relaxed)));
+            }
+        })
+    }
+
+    /// Whether nothing was written while `copy` ran.
+    fn consistently(&self, copy: impl FnOnce()) -> bool {
         // Acquire: pairs with the Release at the end of write(): the words are at least as new as the number.
         let before = self.sequence.load(Ordering::Acquire);
-        for (words, state) in self.words.chunks_exact(WORDS).zip(states.iter_mut()) {
-            *state = unpack(words);
-        }
+        copy();
         // Acquire: if any word came from a newer write, the number read below is newer too; pairs with the fence in write().
         fence(Ordering::Acquire);
         before.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == before
     }
 }
 
+/// What a reading shows comes first, in [`BRIEF`] words.
 fn pack(state: &State) -> [u64; WORDS] {
     [
-        state.raw,
         state.t_ns,
-        state.half_ns,
-        state.edge_ns,
-        state.edge_half_ns,
         state.total,
-        state.remainder,
         state.estimated,
         state.uncovered_ns,
         state.power_uw,
-        state.mark_ns,
-        state.mark_total,
         state.resets,
         state.ambiguous,
         u64::from(state.known) | u64::from(state.failing) << 1,
+        state.raw,
+        state.half_ns,
+        state.edge_ns,
+        state.edge_half_ns,
+        state.remainder,
+        state.mark_ns,
+        state.mark_total,
     ]
 }
 
-fn unpack(words: &[AtomicU64]) -> State {
-    // Relaxed: the sequence number around the copy tells whether these words belong together.
-    let word = |index: usize| words[index].load(Ordering::Relaxed);
-    let marks = word(14);
+fn unpack(words: &[u64; WORDS]) -> State {
+    let [brief @ .., raw, half_ns, edge_ns, edge_half_ns, remainder, mark_ns, mark_total] = *words;
+    State { raw, half_ns, edge_ns, edge_half_ns, remainder, mark_ns, mark_total, ..unpack_brief(&brief) }
+}
+
+fn unpack_brief(words: &[u64; BRIEF]) -> State {
+    let [t_ns, total, estimated, uncovered_ns, power_uw, resets, ambiguous, marks] = *words;
     State {
-        raw: word(0),
-        t_ns: word(1),
-        half_ns: word(2),
-        edge_ns: word(3),
-        edge_half_ns: word(4),
-        total: word(5),
-        remainder: word(6),
-        estimated: word(7),
-        uncovered_ns: word(8),
-        power_uw: word(9),
-        mark_ns: word(10),
-        mark_total: word(11),
-        resets: word(12),
-        ambiguous: word(13),
+        t_ns,
+        total,
+        estimated,
+        uncovered_ns,
+        power_uw,
+        resets,
+        ambiguous,
         known: marks & 1 == 1,
         failing: marks & 2 == 2,
+        ..State::default()
     }
 }
 
