@@ -51,7 +51,6 @@ class Processor:
     def tdp_w(self) -> float | None:
         """Thermal design power of one package; None for names that no table knows, which are never guessed."""
 
-@final
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
