@@ -7,7 +7,7 @@ import fcntl
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import eco2ai_fast
@@ -76,9 +76,29 @@ def test_torn_beginning_of_a_pending_row_is_taken_away(
     path = tmp_path_factory.mktemp("torn") / "e.csv"
     other = csvfile.encoded(line(cells("2" * 36, f"{text}\n{text}")))
     torn = other[: min(cut, len(other) - 1)]
+    assume(not torn.endswith(b"\n"))  # the test below
     path.write_bytes(HEADER.encode() + torn)
     csvfile.append(str(path), cells(), lambda: [other])
     assert path.read_bytes() == (HEADER + line(cells())).encode()
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_beginning_that_is_torn_at_a_newline_between_pages_is_taken_away(path: Path, pages: int) -> None:
+    begin = len(HEADER) + len("2" * 36) + len(',"')
+    other = line(cells("2" * 36, "x" * (pages * csvfile.SMALLEST_PAGE - begin - 1) + "\nmore"))
+    path.write_text((HEADER + other)[: pages * csvfile.SMALLEST_PAGE])
+    assert path.read_text().endswith("x\n")
+    csvfile.append(str(path), cells(), lambda: [other.encode()])
+    assert path.read_text() == HEADER + line(cells())
+
+
+def test_whole_file_that_fills_its_pages_goes_on(path: Path) -> None:
+    fill = csvfile.SMALLEST_PAGE - len(HEADER + line(cells(project="")))
+    whole = HEADER + line(cells(project="y" * fill))
+    path.write_text(whole)
+    # Its run has added the row and not removed its journal yet.
+    csvfile.append(str(path), cells("2" * 36), lambda: [whole.encode()[len(HEADER) :]])
+    assert path.read_text() == whole + line(cells("2" * 36))
 
 
 def test_torn_header_is_written_anew(path: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 10.0
 _FIRST_PAUSE_S = 0.0005
 _LONGEST_PAUSE_S = 0.05
+SMALLEST_PAGE = 4096
 # Longest row that is looked for at the end of a file when it is torn.
 _LONGEST_ROW = 1 << 20
 
@@ -120,14 +121,18 @@ def _is_at(descriptor: int, path: str) -> bool:
 def _mend(descriptor: int, pending: Callable[[], Iterable[bytes]]) -> int:
     """Ends the last line of the file, or takes it away where it is the beginning of a pending row; the size then."""
     size = os.fstat(descriptor).st_size
-    if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n":
+    ends_line = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+    # A kill tears a row between two pages. Its beginning may end with a newline of a cell.
+    if ends_line and size % SMALLEST_PAGE:
         return size
     start = max(0, size - _LONGEST_ROW)
     tail = os.pread(descriptor, size - start, start)
     cuts = [len(tail) - shared for row in pending() if (shared := _torn_length(tail, row))]
-    if cuts or HEADER.encode().startswith(tail):
+    if cuts or (HEADER.encode().startswith(tail) and not ends_line):
         size = start + min(cuts, default=0)
         os.ftruncate(descriptor, size)
+        return size
+    if ends_line:
         return size
     _write_whole(descriptor, b"\n", size)  # a file that an editor left without its last newline
     return size + 1
@@ -136,12 +141,14 @@ def _mend(descriptor: int, pending: Callable[[], Iterable[bytes]]) -> int:
 def _torn_length(tail: bytes, row: bytes) -> int:
     """How many bytes at the end of `tail` are the beginning of `row` on a line of its own; 0 if none are.
 
-    A row may hold newlines, in quotes: its beginning need not be the last line.
+    A row may hold newlines, in quotes: its beginning need not be the last line. A whole row is no beginning: its run has
+    just not removed its journal yet.
     """
     at = tail.find(row[:37])  # the id and its comma
     while at != -1:
-        if (at == 0 or tail[at - 1 : at] == b"\n") and row.startswith(tail[at:]):
-            return len(tail) - at
+        length = len(tail) - at
+        if length < len(row) and row.startswith(tail[at:]) and (at == 0 or tail[at - 1 : at] == b"\n"):
+            return length
         at = tail.find(row[:37], at + 1)
     last = tail.rpartition(b"\n")[2]
     return len(last) if last and row.startswith(last) else 0
