@@ -9,7 +9,7 @@ import click
 from .._core import __version__
 
 # In the order of `--help`.
-COMMANDS = ("convert", "config")
+COMMANDS = ("run", "convert", "config")
 
 
 class _Commands(click.Group):
