@@ -60,7 +60,7 @@ def test_options_behind_the_command_are_the_commands_own(cli) -> None:
 
 # Everything that a process inherits and a wrapper may spoil, from `sh` with nothing but external commands.
 PROBE = r"""
-tr '\0' '\n' < /proc/self/environ | sort
+tr '\0' '\n' < /proc/$$/environ | sort
 pwd; umask; ulimit -a; nice
 grep -E '^(Sig(Blk|Ign|Cgt)|NoNewPrivs|Seccomp):' /proc/self/status
 awk '{print "group", $5, "session", $6, "terminal", $7}' /proc/$$/stat
