@@ -80,10 +80,10 @@ def test_command_that_a_passed_signal_kills_is_summed_up_all_the_same(cli, name:
 
 
 def test_signal_that_the_command_sends_to_its_group_comes_once(cli) -> None:
-    # A session of their own, or the group would be this test's.
-    script = f"import os, signal\n{LISTENER}".replace("while True", "os.kill(0, signal.SIGUSR1)\nwhile True")
+    # A session of their own, or the group would be this test's; and a signal of which none is lost.
+    script = f"import os, signal\n{LISTENER}".replace("while True", "os.kill(0, signal.SIGRTMIN)\nwhile True")
     process = cli.ready("run", "--", sys.executable, "-c", script, start_new_session=True)
-    assert process.stdout.readline() == "SIGUSR1\n"
+    assert process.stdout.readline() == "SIGRTMIN\n"
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=60)[0] == "SIGTERM\n"
 
@@ -153,15 +153,14 @@ def test_command_that_was_continued_with_its_group_is_not_continued_again(cli) -
     assert process.communicate(timeout=60)[0] == "SIGTERM\n"
 
 
-def test_signals_of_our_last_moments_do_not_take_the_exit_code(cli) -> None:
-    for _ in range(5):
-        process = cli.ready(
-            "run", "-q", "--", "sh", "-c", "trap 'exit 3' INT; echo ready; while :; do sleep 0.01; done"
-        )
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        assert process.returncode == 3
+def test_signal_that_comes_while_the_command_ends_does_not_take_its_exit_code(cli) -> None:
+    # While we stand still both wait for us: the lower number, SIGCHLD, is taken first and ends our watch.
+    process = cli.start("run", "-q", "--", "sh", "-c", "kill -STOP $PPID; kill -s RTMIN $PPID; exit 3")
+    assert stopped(process.pid) == signal.SIGSTOP
+    wait_for("the command ended", lambda: state(child_of(process.pid)) == "Z")
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=60)
+    assert process.returncode == 3
 
 
 def test_alarm_that_was_set_before_us_goes_off_in_the_command(cli) -> None:
