@@ -20,12 +20,15 @@ from .stopwatch import configure, measure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import carbon, testing
+    from .tracker import Tracker, track
 
 __all__ = [
     "measure",
     "Measurement",
     "Meter",
     "configure",
+    "Tracker",
+    "track",
     "carbon",
     "testing",
     "EnergyError",
@@ -36,15 +39,26 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY_MODULES = ("carbon", "testing")
+# Where what is reached later stands: "module" or "module:name".
+_LAZY = {"carbon": "carbon", "testing": "testing", "Tracker": "tracker:Tracker", "track": "tracker:track"}
 
 
 def __getattr__(name: str) -> object:
-    if name in _LAZY_MODULES:
+    """What costs more than the import shall: some of our names, and eco2AI's, for `import eco2ai_fast as eco2ai`."""
+    if name in _LAZY:
         from importlib import import_module
 
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, attribute = _LAZY[name].partition(":")
+        found: object = import_module(f".{module}", __name__)
+        found = getattr(found, attribute) if attribute else found
+    elif name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    else:
+        from .compat.eco2ai import attribute as old_name
+
+        found = old_name(name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -33,6 +33,28 @@ class WindowError(EnergyError):
 def clock_anchor() -> tuple[int, int, int]:
     """The same instant in nanoseconds on CLOCK_MONOTONIC, CLOCK_BOOTTIME and CLOCK_REALTIME (Unix time, UTC)."""
 
+def processor(*, sysroot: str | PathLike[str] | None = None) -> Processor:
+    """Which processor this machine, or the one below a sysroot, has."""
+
+def tdp_w(brand: str) -> float | None:
+    """Thermal design power of one package in watts, by the kernel's name for it; None where no table knows it."""
+
+@final
+class Processor:
+    """A processor as it is named in tables and reports."""
+
+    @property
+    def brand(self) -> str:
+        """The kernel's name for it; empty where it has none (ARM)."""
+    @property
+    def packages(self) -> int: ...
+    @property
+    def logical(self) -> int:
+        """Logical processors online."""
+    @property
+    def tdp_w(self) -> float | None:
+        """Thermal design power of one package; None for names that no table knows, which are never guessed."""
+
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
@@ -128,6 +150,13 @@ class Window:
         """Opens the window; the instant of its first reading. Raises WindowError if it is open."""
     def end(self) -> Readout:
         """Closes the window. Raises WindowError if it is not open."""
+    def lap(self) -> Readout:
+        """From the begin until now; the window stays open. Raises WindowError if it is not open."""
+    def split(self) -> Readout:
+        """Closes the window and opens the next one on the same reading, so that nothing is lost between the two.
+
+        Raises WindowError if it is not open.
+        """
 
 @final
 class Readout:

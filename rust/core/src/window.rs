@@ -107,6 +107,14 @@ impl Window {
 
     /// Closes the window.
     pub fn end(&mut self) -> Result<Readout, Error> {
+        let readout = self.lap()?;
+        self.keeper.leave();
+        self.open = false;
+        Ok(readout)
+    }
+
+    /// What the window has found out so far; it stays open.
+    pub fn lap(&mut self) -> Result<Readout, Error> {
         if !self.open {
             return Err(Error::WindowNotOpen);
         }
@@ -120,9 +128,17 @@ impl Window {
         if self.mode == Mode::Direct {
             self.t1_ns = instant(self.parts.iter().flat_map(|part| &part.last));
         }
-        self.keeper.leave();
-        self.open = false;
         Ok(self.readout())
+    }
+
+    /// Closes the window and opens the next one on the same reading: nothing is lost or counted twice between them.
+    pub fn split(&mut self) -> Result<Readout, Error> {
+        let readout = self.lap()?;
+        for part in &mut self.parts {
+            std::mem::swap(&mut part.first, &mut part.last);
+        }
+        self.t0_ns = self.t1_ns;
+        Ok(readout)
     }
 
     fn readout(&self) -> Readout {
@@ -227,4 +243,70 @@ fn edge_uj(
     // A reading that shows no change since an earlier one is as old as that change.
     let age_ns = if channel.longest_rest_ns < u64::MAX { tick_ns.max(a.rest_ns()).max(b.rest_ns()) } else { tick_ns };
     units::energy_uj(power_uw, age_ns + a.half_ns + b.half_ns) + channel.scale.microjoules(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::{Clock, Manual};
+    use crate::domain::{Kind, Place, Provenance, Range, Signal};
+    use crate::meter::Meter;
+    use crate::source::replay::{Replay, Script};
+    use crate::units::{NS_PER_S, Scale};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A counter of 1 W that moves every millisecond, and its clock.
+    fn one_watt() -> (Meter, Manual) {
+        let channel = Channel {
+            place: Place::of_package(Kind::Package, 0),
+            signal: Signal::Counter,
+            scale: Scale::MICROJOULE,
+            range: Range::Unbounded,
+            max_power_uw: 100_000_000,
+            tick_ns: 1_000_000,
+            longest_rest_ns: u64::MAX,
+            resolution_ns: 0,
+            sensor_rel: 0.0,
+            provenance: Provenance::Measured,
+            detail: String::new(),
+        };
+        let readings = (0..10_000_u64).map(|ms| (ms * 1_000_000, Ok(ms * 1_000))).collect();
+        let clock = Manual::new(0);
+        let replay = Replay::new(vec![Script { channel, readings }]);
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        (Meter::with_sources(vec![Box::new(replay)], shared), clock)
+    }
+
+    proptest! {
+        #[test]
+        fn splits_add_up_to_the_lap_over_all_of_them(steps in prop::collection::vec(0..NS_PER_S / 2, 1..20)) {
+            let (meter, clock) = one_watt();
+            let (mut whole, mut parts) = (meter.window(), meter.window());
+            whole.begin().unwrap();
+            parts.begin().unwrap();
+            let (mut sum_uj, mut t_ns) = (0, 0);
+            for step in steps {
+                t_ns += step;
+                clock.set(t_ns);
+                let part = parts.split().unwrap();
+                sum_uj += part.domains[0].energy_uj.unwrap();
+                let lap = whole.lap().unwrap();
+                prop_assert_eq!(lap.domains[0].energy_uj, Some(sum_uj));
+                prop_assert_eq!((lap.t0_ns, lap.t1_ns), (0, part.t1_ns));
+            }
+            prop_assert_eq!(parts.end().unwrap().domains[0].energy_uj, Some(0));
+        }
+    }
+
+    #[test]
+    fn a_closed_window_has_neither_laps_nor_splits() {
+        let (meter, _clock) = one_watt();
+        let mut window = meter.window();
+        assert!(window.lap().is_err() && window.split().is_err() && window.end().is_err());
+        window.begin().unwrap();
+        assert!(window.begin().is_err());
+        window.end().unwrap();
+        assert!(window.lap().is_err());
+    }
 }

@@ -7,14 +7,18 @@ use pyo3::prelude::*;
 
 mod cross_check;
 mod errors;
+mod interpreter;
 mod meter;
+mod processor;
 mod reading;
 mod testing;
 mod window;
 
 #[pymodule]
 mod _core {
-    use super::{PyResult, pyfunction};
+    use std::path::PathBuf;
+
+    use super::{Bound, PyModule, PyResult, pyfunction};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // the name is Python's
@@ -25,6 +29,8 @@ mod _core {
     use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter};
+    #[pymodule_export]
+    use super::processor::Processor;
     #[pymodule_export]
     use super::reading::Reading;
     #[pymodule_export]
@@ -38,5 +44,23 @@ mod _core {
     fn clock_anchor() -> PyResult<(u64, u64, u64)> {
         let anchor = eco2ai_fast_core::clock::Anchor::now();
         Ok((anchor.monotonic_ns, anchor.boottime_ns, anchor.utc_ns))
+    }
+
+    /// Which processor this machine has.
+    #[pyfunction]
+    #[pyo3(signature = (*, sysroot=None))]
+    fn processor(sysroot: Option<PathBuf>) -> PyResult<Processor> {
+        super::processor::read(sysroot)
+    }
+
+    /// Thermal design power of a processor by its brand string.
+    #[pyfunction]
+    fn tdp_w(brand: &str) -> Option<f64> {
+        super::processor::tdp_of(brand)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interpreter::claim(module.py())
     }
 }

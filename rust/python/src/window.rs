@@ -26,6 +26,14 @@ impl Window {
     fn end(&self) -> PyResult<Readout> {
         guarded(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).end()).map(Readout)
     }
+
+    fn lap(&self) -> PyResult<Readout> {
+        guarded(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).lap()).map(Readout)
+    }
+
+    fn split(&self) -> PyResult<Readout> {
+        guarded(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).split()).map(Readout)
+    }
 }
 
 #[pyclass(frozen, module = "eco2ai_fast._core")]

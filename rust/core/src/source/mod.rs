@@ -13,6 +13,7 @@ pub mod msr;
 pub mod perf;
 pub mod pmu;
 pub mod powercap;
+pub mod processor;
 pub mod rapl;
 pub mod replay;
 pub mod root;
