@@ -82,7 +82,8 @@ def test_each_fault_is_within_its_bound_and_its_coverage_is_true(outcome):
         domain = SPECS[kind]["id"]
         energy = energies[domain]
         assert misfit_uj(machine, domain, energy.energy_uj, moments) <= energy.sampling_uj, kind
-        assert energy.fault == name, kind
+        # A counter that is set anew may be met before it first moves.
+        assert energy.fault == name or (kind, energy.fault) == ("reset", "shows zero"), kind
         unreadable_ns = machine.truth.fault_ns(domain, t0_ns, t1_ns, UNREADABLE)
         readable = 1 - unreadable_ns / (t1_ns - t0_ns)
         # A busy host may read late: what was not read for longer than planned is rightly not covered.

@@ -61,7 +61,7 @@ pub struct State {
     pub failing: bool,
     /// Whether the counter stands still; its time is uncovered from `since_ns` on.
     pub stuck: bool,
-    /// When `raw` was read first.
+    /// When `raw` was read first, or the first 0 in its place.
     pub since_ns: u64,
     /// Mean power over the span before the last one: that one may hold the beginning of a standstill.
     pub before_uw: u64,
@@ -128,7 +128,7 @@ fn follow(state: &State, sample: &Sample, channel: &Channel) -> State {
         Step::Delta(counts) => next.count(counts),
         Step::Wrapped(counts) => next.wrap(counts, dt_ns, channel),
         Step::Ambiguous { counts, range } => next.go_round(counts, range, dt_ns, channel),
-        Step::Reset => return next.reset(dt_ns, channel),
+        Step::Reset => return next.reset(state, dt_ns, channel),
     }
     if state.failing {
         next.bridge(state, dt_ns, channel);
@@ -142,6 +142,9 @@ impl State {
     /// The state after a reading that failed. What is known stays: the next good reading bridges the outage.
     fn failed(&self, fault: Fault, sample: &Sample) -> Self {
         let mut next = Self { failing: true, faults: self.faults + 1, last_fault: Some(fault), ..*self };
+        if fault == Fault::Zero && !self.stuck && !self.shows_zero() {
+            next.since_ns = sample.t_ns();
+        }
         if fault == Fault::Stuck {
             // A stuck counter is read all the same.
             next.t_ns = sample.t_ns();
@@ -215,13 +218,26 @@ impl State {
         self.wraps += rounds;
     }
 
-    /// The counter was set anew. If it was set to 0, what it shows is the least that was used since.
-    fn reset(mut self, dt_ns: u64, channel: &Channel) -> Self {
-        let is_plausible = channel.scale.microjoules(self.raw) <= plausible_uj(channel, dt_ns);
-        self.estimate(dt_ns, if is_plausible { self.raw } else { 0 }, channel);
+    /// The counter was set anew. If it was set to 0, what it shows is the least that was used since; if a reading met
+    /// it at 0, all that was used since.
+    fn reset(mut self, before: &Self, dt_ns: u64, channel: &Channel) -> Self {
+        let counts_for = |dt_ns| channel.scale.microjoules(self.raw) <= plausible_uj(channel, dt_ns);
+        let since_zero_ns = self.t_ns.saturating_sub(before.since_ns);
+        if before.shows_zero() && counts_for(since_zero_ns) {
+            self.estimate(dt_ns.saturating_sub(since_zero_ns), 0, channel);
+            self.count(self.raw);
+        } else {
+            let least = if counts_for(dt_ns) { self.raw } else { 0 };
+            self.estimate(dt_ns, least, channel);
+        }
         self.resets += 1;
         self.begin_span();
         self
+    }
+
+    /// Whether the latest readings were 0; the first of them was then at `since_ns`.
+    fn shows_zero(&self) -> bool {
+        self.failing && !self.stuck && self.last_fault == Some(Fault::Zero)
     }
 
     /// After an outage: its energy was just counted, its time is uncovered. Only a standstill may have lost energy.
@@ -364,6 +380,14 @@ mod tests {
         let state = run(&samples, &channel(Range::Unbounded));
         assert_eq!((state.total, state.estimated, state.resets), (150 * MICRO, 50 * MICRO, 1));
         assert_eq!(state.uncovered_ns, NS_PER_S);
+    }
+
+    #[test]
+    fn a_reset_that_is_met_at_zero_loses_no_more_than_up_to_there() {
+        let count = |tenth: u64| if tenth < 30 { 1 + (1_000 + 5 * tenth) * MICRO } else { (tenth - 30) * 5 * MICRO };
+        let state = sampled(&restless(), 80, count);
+        assert_eq!((state.total, state.estimated, state.resets), (400 * MICRO, 5 * MICRO, 1));
+        assert_eq!((state.uncovered_ns, state.last_fault), (TENTH_NS, Some(Fault::Zero)));
     }
 
     #[test]
