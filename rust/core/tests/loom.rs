@@ -1,6 +1,6 @@
 //! Ring and snapshot under every interleaving that the memory model allows, up to a bound on preemptions.
 //!
-//! `make loom`, or `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --test loom --release`.
+//! `make loom`, or `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --test loom --release`.
 #![cfg(loom)]
 
 use eco2ai_fast_core::counter::State;
