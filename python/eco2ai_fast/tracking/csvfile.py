@@ -141,8 +141,8 @@ def _mend(descriptor: int, pending: Callable[[], Iterable[bytes]]) -> int:
 def _torn_length(tail: bytes, row: bytes) -> int:
     """How many bytes at the end of `tail` are the beginning of `row` on a line of its own; 0 if none are.
 
-    A row may hold newlines, in quotes: its beginning need not be the last line. A whole row is no beginning: its run has
-    just not removed its journal yet.
+    A row may hold newlines, in quotes: its beginning need not be the last line. A whole row is no beginning: its run
+    has just not removed its journal yet.
     """
     at = tail.find(row[:37])  # the id and its comma
     while at != -1:
