@@ -269,6 +269,7 @@ mod tests {
             range: Range::Unbounded,
             max_power_uw: u64::MAX,
             tick_ns: 1_000_000,
+            longest_rest_ns: u64::MAX,
             resolution_ns: 0,
             sensor_rel: 0.0,
             provenance: Provenance::Measured,

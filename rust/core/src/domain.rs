@@ -96,6 +96,8 @@ pub enum Range {
     /// It drops by an unknown power of two at a wrap (the RAPL-framework PMU drops by 2^32 hardware units,
     /// and 2^(64-ESU) of its own; `drivers/powercap/intel_rapl_common.c`).
     PowerOfTwo,
+    /// As before, and by how many counts is known.
+    Drops(u64),
     /// It does not wrap within the life of a machine.
     Unbounded,
 }
@@ -133,6 +135,9 @@ pub struct Channel {
     pub max_power_uw: u64,
     /// How often the meter moves, in nanoseconds; for a model the grain of its inputs.
     pub tick_ns: u64,
+    /// Longest time for which a healthy meter shows the same count, in nanoseconds: beyond it the meter is stuck.
+    /// `u64::MAX` where what it measures may rest.
+    pub longest_rest_ns: u64,
     /// Shortest window that says something, in nanoseconds; 0 where the bound alone tells.
     pub resolution_ns: u64,
     /// Systematic relative error, one sigma (the origin stands with each source).

@@ -17,7 +17,7 @@ pub enum Error {
         reason: String,
     },
     /// A name that is no source at all.
-    #[error("no source is called '{0}': use 'auto', 'perf', 'powercap' or 'estimate'")]
+    #[error("no source is called '{0}': use 'auto', 'perf', 'powercap', 'msr' or 'estimate'")]
     UnknownSource(String),
     /// Nothing at all can be read or modelled: `/proc/stat` and the clock's sysfs are missing.
     #[error("nothing on this machine can be measured or modelled below {root}: is /proc mounted there?")]
@@ -58,7 +58,7 @@ pub enum Lost {
     Empty,
 }
 
-/// Why one reading of one domain gave no number. Five different answers, none of them 0 J.
+/// Why one reading of one domain gave no number. Six different answers, none of them 0 J.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The kernel refuses: EACCES or EPERM.
@@ -69,6 +69,10 @@ pub enum Fault {
     Failed(i32),
     /// The answer is no number.
     Garbage,
+    /// A counter that had counted shows 0, or one that was opened to count never left it.
+    Zero,
+    /// The counter stands still, though what it measures cannot.
+    Stuck,
 }
 
 impl Fault {
@@ -88,6 +92,8 @@ impl Fault {
             Self::Vanished => "vanished",
             Self::Failed(_) => "read failed",
             Self::Garbage => "unreadable text",
+            Self::Zero => "shows zero",
+            Self::Stuck => "stands still",
         }
     }
 }

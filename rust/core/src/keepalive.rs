@@ -17,8 +17,8 @@ use crate::units::{MICRO, NS_PER_S};
 const LONGEST_PERIOD_NS: u64 = 30 * NS_PER_S;
 /// Shortest: a range that would ask for more is a test's, and a hundred readings a second are cheap.
 const SHORTEST_PERIOD_NS: u64 = NS_PER_S / 100;
-/// Range assumed for a perf count, whose hardware unit the PMU does not tell: the smallest of server parts, 65,536 J.
-const ASSUMED_RANGE_UJ: u64 = 65_536 * MICRO;
+/// Range assumed for a perf count whose hardware unit neither the PMU nor powercap tells: the smallest known, 16,384 J.
+const ASSUMED_RANGE_UJ: u64 = 16_384 * MICRO;
 /// Tries for a lock that a lost thread of a forked parent may hold for ever.
 const LOCK_TRIES: usize = 1_000;
 
@@ -31,7 +31,7 @@ pub fn keep_alive_period_ns(domains: &[Domain]) -> Option<u64> {
 fn period_ns(domain: &Domain) -> Option<u64> {
     let channel = &domain.channel;
     let range_uj = match channel.range {
-        Range::Modulo(range) => channel.scale.microjoules(range),
+        Range::Modulo(range) | Range::Drops(range) => channel.scale.microjoules(range),
         Range::PowerOfTwo => ASSUMED_RANGE_UJ,
         Range::Unbounded => return None,
     };

@@ -28,6 +28,7 @@
 pub mod choice;
 pub mod clock;
 pub mod counter;
+pub mod cross_check;
 pub mod curve;
 pub mod domain;
 pub mod edges;
@@ -42,6 +43,7 @@ pub mod sample;
 pub mod sampler;
 pub mod snapshot;
 pub mod source;
+pub mod step;
 pub(crate) mod sync;
 pub mod units;
 pub mod window;

@@ -68,16 +68,16 @@ impl Meter {
     /// Finds the meters below `root` and chooses the best route to each domain.
     pub fn open(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<Self, Error> {
         let found = source::discover(root, wanted, figures)?;
-        Ok(Self::new(found.sources, found.findings, &(Arc::new(Monotonic) as Arc<dyn Clock>)))
+        Ok(Self::new(found.sources, found.findings, Arc::new(Monotonic)))
     }
 
     /// A meter on sources and a clock of the caller's: scripted machines and simulated time.
-    pub fn with_sources(sources: Vec<Box<dyn Source>>, clock: &Arc<dyn Clock>) -> Self {
+    pub fn with_sources(sources: Vec<Box<dyn Source>>, clock: Arc<dyn Clock>) -> Self {
         Self::new(sources, Vec::new(), clock)
     }
 
-    fn new(mut sources: Vec<Box<dyn Source>>, findings: Vec<Finding>, clock: &Arc<dyn Clock>) -> Self {
-        let domains = choose(&mut sources);
+    fn new(mut sources: Vec<Box<dyn Source>>, findings: Vec<Finding>, clock: Arc<dyn Clock>) -> Self {
+        let domains = choose(&mut sources, &findings);
         let panels = by_pace(sources, domains, clock);
         let keeper = Arc::new(KeepAlive::new(panels.clone()));
         let words = BRIEF * panels.iter().map(|panel| panel.domains().len()).sum::<usize>();
@@ -85,8 +85,8 @@ impl Meter {
     }
 
     /// What is measured or modelled, in the order of every readout.
-    pub fn domains(&self) -> impl Iterator<Item = &Domain> {
-        self.panels.iter().flat_map(|panel| panel.domains())
+    pub fn domains(&self) -> Vec<&Domain> {
+        self.panels.iter().flat_map(|panel| panel.domains()).collect()
     }
 
     /// What was looked for, found or not.
@@ -94,8 +94,13 @@ impl Meter {
         &self.findings
     }
 
+    /// A closed window that reads once at each end.
+    pub fn window(&self) -> Window {
+        self.window_with(Mode::Direct)
+    }
+
     /// A closed window.
-    pub fn window(&self, mode: Mode) -> Window {
+    pub fn window_with(&self, mode: Mode) -> Window {
         Window::new(&self.panels, self.keeper.clone(), mode)
     }
 
@@ -247,7 +252,8 @@ fn sampling_uj(first: &Height, last: &Height) -> u64 {
 }
 
 /// Groups the sources by how fast their meters move, each group with its domains.
-fn by_pace(sources: Vec<Box<dyn Source>>, domains: Vec<Domain>, clock: &Arc<dyn Clock>) -> Vec<Arc<Panel>> {
+#[allow(clippy::needless_pass_by_value)] // the panels own it from here on
+fn by_pace(sources: Vec<Box<dyn Source>>, domains: Vec<Domain>, clock: Arc<dyn Clock>) -> Vec<Arc<Panel>> {
     type Group = (Vec<Box<dyn Source>>, Vec<Domain>);
     let mut rest = domains.into_iter();
     let mut groups: BTreeMap<u64, Group> = BTreeMap::new();

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::counter::State;
 use crate::curve::Curve;
 use crate::domain::Channel;
+use crate::error::Fault;
 use crate::integrate::{self, Point};
 use crate::ring::Entry;
 use crate::sample::Sample;
@@ -133,6 +134,12 @@ impl Panel {
             self.tick(buffers);
         }
         self.read(&mut buffers.samples);
+        if buffers.samples.iter().any(|sample| sample.fault == Some(Fault::Vanished)) {
+            // It may be back as a new file, which only a publication looks for.
+            self.tick(buffers);
+            self.snapshot.read(&mut buffers.states);
+            self.read(&mut buffers.samples);
+        }
         let inputs = buffers.states.iter().zip(&*buffers.samples).zip(&self.domains);
         for (point, ((state, sample), domain)) in points.iter_mut().zip(inputs) {
             *point = Point::take(state, sample, &domain.channel);
@@ -160,6 +167,19 @@ impl Panel {
         }
     }
 
+    /// Reads for publication: a meter that is gone is looked for, and read again where it came back.
+    fn read_mending(&self, samples: &mut [Sample]) {
+        self.read(samples);
+        let mut rest = samples;
+        for source in &self.sources {
+            let (own, others) = rest.split_at_mut(source.channels().len());
+            if own.iter().any(|sample| sample.fault.is_some()) && source.mend(own) {
+                source.read(&*self.clock, own);
+            }
+            rest = others;
+        }
+    }
+
     fn read(&self, samples: &mut [Sample]) {
         let mut rest = samples;
         for source in &self.sources {
@@ -178,7 +198,7 @@ impl Panel {
 
     /// Reads every meter, follows each one's state, and records what changed. Only under the token.
     fn step(&self, buffers: &mut Buffers, next: fn(&State, &Sample, &Channel) -> State) {
-        self.read(&mut buffers.samples);
+        self.read_mending(&mut buffers.samples);
         let curves = self.curves();
         for (index, (state, sample)) in buffers.states.iter_mut().zip(&*buffers.samples).enumerate() {
             *state = next(state, sample, &self.domains[index].channel);

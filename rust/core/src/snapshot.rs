@@ -7,16 +7,17 @@
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use crate::counter::State;
+use crate::error::Fault;
 
 /// Slots in rotation: a reader fails only if the writer laps three publications within its copy of some 100 ns.
 /// The model checker is given two, so that a few publications lap them.
 const SLOTS: usize = if cfg!(loom) { 2 } else { 4 };
 /// Words of one state.
-const WORDS: usize = 15;
+const WORDS: usize = 20;
 /// Words of a state's brief form.
-pub const BRIEF: usize = 8;
+pub const BRIEF: usize = 11;
 /// Tries before a reader gives up; a torn slot in a forked child is the only way to use them up.
-const TRIES: usize = 64;
+const TRIES: usize = if cfg!(loom) { 3 } else { 64 };
 
 /// The states in a copy of their brief form: totals, times and flags, without what only the next reading needs.
 pub fn states(words: &[u64]) -> impl Iterator<Item = State> {
@@ -130,39 +131,87 @@ fn pack(state: &State) -> [u64; WORDS] {
         state.t_ns,
         state.total,
         state.estimated,
+        state.doubtful,
         state.uncovered_ns,
         state.power_uw,
         state.resets,
         state.ambiguous,
-        u64::from(state.known) | u64::from(state.failing) << 1,
+        state.wraps,
+        state.faults,
+        pack_marks(state),
         state.raw,
         state.half_ns,
         state.edge_ns,
         state.edge_half_ns,
         state.remainder,
-        state.mark_ns,
-        state.mark_total,
+        state.since_ns,
+        state.before_uw,
+        state.span_ns,
+        state.span_total,
     ]
 }
 
 fn unpack(words: &[u64; WORDS]) -> State {
-    let [brief @ .., raw, half_ns, edge_ns, edge_half_ns, remainder, mark_ns, mark_total] = *words;
-    State { raw, half_ns, edge_ns, edge_half_ns, remainder, mark_ns, mark_total, ..unpack_brief(&brief) }
+    let [brief @ .., raw, half_ns, edge_ns, edge_half_ns, remainder, since_ns, before_uw, span_ns, span_total] = *words;
+    let state = unpack_brief(&brief);
+    State { raw, half_ns, edge_ns, edge_half_ns, remainder, since_ns, before_uw, span_ns, span_total, ..state }
 }
 
 fn unpack_brief(words: &[u64; BRIEF]) -> State {
-    let [t_ns, total, estimated, uncovered_ns, power_uw, resets, ambiguous, marks] = *words;
+    let [t_ns, total, estimated, doubtful, uncovered_ns, power_uw, resets, ambiguous, wraps, faults, marks] = *words;
     State {
         t_ns,
         total,
         estimated,
+        doubtful,
         uncovered_ns,
         power_uw,
         resets,
         ambiguous,
+        wraps,
+        faults,
         known: marks & 1 == 1,
         failing: marks & 2 == 2,
+        stuck: marks & 4 == 4,
+        last_fault: unpack_fault(marks >> FAULT_SHIFT),
         ..State::default()
+    }
+}
+
+fn pack_marks(state: &State) -> u64 {
+    u64::from(state.known)
+        | u64::from(state.failing) << 1
+        | u64::from(state.stuck) << 2
+        | pack_fault(state.last_fault) << FAULT_SHIFT
+}
+
+/// Bit of the last word at which the fault begins: the errno in 32 bits, its kind above.
+const FAULT_SHIFT: u32 = 8;
+
+fn pack_fault(fault: Option<Fault>) -> u64 {
+    let (kind, errno) = match fault {
+        None => (0, 0),
+        Some(Fault::NotPermitted) => (1, 0),
+        Some(Fault::Vanished) => (2, 0),
+        Some(Fault::Failed(errno)) => (3, errno),
+        Some(Fault::Garbage) => (4, 0),
+        Some(Fault::Zero) => (5, 0),
+        Some(Fault::Stuck) => (6, 0),
+    };
+    kind << 32 | u64::from(errno.cast_unsigned())
+}
+
+fn unpack_fault(bits: u64) -> Option<Fault> {
+    #[allow(clippy::cast_possible_truncation)] // the errno is the lower half
+    let errno = (bits as u32).cast_signed();
+    match bits >> 32 {
+        1 => Some(Fault::NotPermitted),
+        2 => Some(Fault::Vanished),
+        3 => Some(Fault::Failed(errno)),
+        4 => Some(Fault::Garbage),
+        5 => Some(Fault::Zero),
+        6 => Some(Fault::Stuck),
+        _ => None,
     }
 }
 
@@ -171,6 +220,16 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
 
+    const FAULTS: [Option<Fault>; 7] = [
+        None,
+        Some(Fault::NotPermitted),
+        Some(Fault::Vanished),
+        Some(Fault::Failed(-5)),
+        Some(Fault::Garbage),
+        Some(Fault::Zero),
+        Some(Fault::Stuck),
+    ];
+
     fn state(value: u64) -> State {
         State {
             raw: value,
@@ -178,27 +237,35 @@ mod tests {
             half_ns: value,
             edge_ns: value,
             edge_half_ns: value,
-            total: value,
             remainder: value,
+            total: value,
             estimated: value,
+            doubtful: value,
             uncovered_ns: value,
             power_uw: value,
-            mark_ns: value,
-            mark_total: value,
             resets: value,
             ambiguous: value,
+            wraps: value,
+            faults: value,
+            since_ns: value,
+            before_uw: value,
+            span_ns: value,
+            span_total: value,
             known: true,
             failing: value % 2 == 1,
+            stuck: value % 3 == 1,
+            last_fault: FAULTS[usize::try_from(value).unwrap_or(0) % FAULTS.len()],
         }
     }
 
     #[test]
     fn what_was_published_is_read_back_whole() {
-        let snapshot = Snapshot::new(3);
-        snapshot.publish(&[state(1), state(2), state(3)]);
-        let mut read = [State::default(); 3];
+        let snapshot = Snapshot::new(7);
+        let states: [State; 7] = std::array::from_fn(|index| state(index as u64));
+        snapshot.publish(&states);
+        let mut read = [State::default(); 7];
         assert!(snapshot.read(&mut read));
-        assert_eq!(read, [state(1), state(2), state(3)]);
+        assert_eq!(read, states);
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Scale {
         Some(Self::reduced(MICRO, denominator))
     }
 
+    /// One count is `2^exponent` microjoules: the energy unit of some Atoms.
+    pub fn microjoules_times_power_of_two(exponent: u32) -> Option<Self> {
+        Some(Self { numerator: 1_u64.checked_shl(exponent)?, denominator: 1 })
+    }
+
     /// Reads the `.scale` file of a perf event: joules per count as a decimal such as `2.3283064365386962890625e-10`.
     ///
     /// A power of two is kept exactly; any other number to 18 significant digits. `None` for what is no positive number.

@@ -26,9 +26,11 @@ pub struct DomainEnergy {
     pub coverage: f64,
     /// How often the counter was set anew.
     pub resets: u64,
-    /// How often more than one wrap was possible.
+    /// How often more than one explanation was possible: several wraps, or a reset that looks like one.
     pub ambiguous: u64,
-    /// Why the last reading failed, if it did.
+    /// How often the counter went round.
+    pub wraps: u64,
+    /// Why a reading failed: the one at the end, at the begin, or the latest in between.
     pub fault: Option<Fault>,
     /// Whether the window is too short for this domain's model to say anything.
     pub below_resolution: bool,
@@ -206,22 +208,25 @@ pub fn between(first: &Point, last: &Point, channel: &Channel) -> DomainEnergy {
     let uj = |counts| channel.scale.microjoules(counts);
     let energy_uj = uj(b.total).saturating_sub(uj(a.total));
     let bridged_uj = uj(b.estimated).saturating_sub(uj(a.estimated));
+    let doubt_uj = uj(b.doubtful).saturating_sub(uj(a.doubtful));
     let duration_ns = b.t_ns.saturating_sub(a.t_ns);
     let uncovered_ns = b.uncovered_ns.saturating_sub(a.uncovered_ns).min(duration_ns);
     let is_modelled = channel.provenance == Provenance::Modelled;
     DomainEnergy {
         energy_uj: a.known.then_some(energy_uj),
         modelled_uj: if is_modelled { energy_uj } else { bridged_uj },
-        sampling_uj: bridged_uj.saturating_add(edge_uj(a, b, energy_uj, duration_ns, channel)),
+        sampling_uj: bridged_uj.saturating_add(doubt_uj).saturating_add(edge_uj(a, b, energy_uj, duration_ns, channel)),
         coverage: if duration_ns == 0 { 1.0 } else { 1.0 - uncovered_ns as f64 / duration_ns as f64 },
         resets: b.resets.saturating_sub(a.resets),
         ambiguous: b.ambiguous.saturating_sub(a.ambiguous),
-        fault: last.fault.or(first.fault),
+        wraps: b.wraps.saturating_sub(a.wraps),
+        fault: last.fault.or(first.fault).or(b.last_fault.filter(|_| b.faults > a.faults)),
         below_resolution: duration_ns < channel.resolution_ns,
     }
 }
 
-/// What the two ends can be off by: the energy of part of a tick and of the brackets around both readings.
+/// What the two ends can be off by: the energy of part of a tick, or of a standstill that is too short to be a fault,
+/// and of the brackets around both readings.
 fn edge_uj(
     a: &crate::counter::State,
     b: &crate::counter::State,
@@ -235,7 +240,9 @@ fn edge_uj(
     let power_uw =
         if known_uw == 0 && duration_ns < 10 * channel.tick_ns { channel.max_power_uw } else { mean_uw.max(known_uw) };
     let tick_ns = units::whole(channel.tick_ns as f64 * TICK_95);
-    units::energy_uj(power_uw, tick_ns + a.half_ns + b.half_ns) + channel.scale.microjoules(1)
+    // A reading that shows no change since an earlier one is as old as that change.
+    let age_ns = if channel.longest_rest_ns < u64::MAX { tick_ns.max(a.rest_ns()).max(b.rest_ns()) } else { tick_ns };
+    units::energy_uj(power_uw, age_ns + a.half_ns + b.half_ns) + channel.scale.microjoules(1)
 }
 
 #[cfg(test)]
@@ -258,6 +265,7 @@ mod tests {
             range: Range::Unbounded,
             max_power_uw: 100_000_000,
             tick_ns: 1_000_000,
+            longest_rest_ns: u64::MAX,
             resolution_ns: 0,
             sensor_rel: 0.0,
             provenance: Provenance::Measured,
@@ -267,14 +275,14 @@ mod tests {
         let clock = Manual::new(0);
         let replay = Replay::new(vec![Script { channel, readings }]);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        (Meter::with_sources(vec![Box::new(replay)], &shared), clock)
+        (Meter::with_sources(vec![Box::new(replay)], shared), clock)
     }
 
     proptest! {
         #[test]
         fn splits_add_up_to_the_lap_over_all_of_them(steps in prop::collection::vec(0..NS_PER_S / 2, 1..20)) {
             let (meter, clock) = one_watt();
-            let (mut whole, mut parts) = (meter.window(Mode::Direct), meter.window(Mode::Direct));
+            let (mut whole, mut parts) = (meter.window(), meter.window());
             whole.begin().unwrap();
             parts.begin().unwrap();
             let (mut sum_uj, mut t_ns) = (0, 0);
@@ -294,7 +302,7 @@ mod tests {
     #[test]
     fn a_closed_window_has_neither_laps_nor_splits() {
         let (meter, _clock) = one_watt();
-        let mut window = meter.window(Mode::Direct);
+        let mut window = meter.window();
         assert!(window.lap().is_err() && window.split().is_err() && window.end().is_err());
         window.begin().unwrap();
         assert!(window.begin().is_err());

@@ -30,7 +30,7 @@ fn record(load: &Load, reading: Reading, jitter_ns: f64, dice: &mut Dice) -> Arc
     let clock = Manual::new(0);
     let mut sources: Vec<Box<dyn Source>> =
         vec![Box::new(Ticking::new(load, SECONDS + 1.0, jitter_ns, &clock, 1_000, dice))];
-    let domains = choose(&mut sources);
+    let domains = choose(&mut sources, &[]);
     let panel = Arc::new(Panel::new(Arc::new(clock.clone()), sources, domains));
     panel.record();
     let mut buffers = panel.buffers();

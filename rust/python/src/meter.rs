@@ -58,7 +58,8 @@ impl Meter {
                     Some(clock) => Arc::new(clock.get().clock()),
                     None => Arc::new(Monotonic),
                 };
-                let meter = guarded(|| Ok(meter::Meter::with_sources(vec![Box::new(Replay::new(scripts))], &clock)))?;
+                let meter =
+                    guarded(|| Ok(meter::Meter::with_sources(vec![Box::new(Replay::new(scripts))], clock.clone())))?;
                 Ok(Self { meter: Arc::new(meter), clock })
             }
             route => {
@@ -71,7 +72,7 @@ impl Meter {
 
     #[getter]
     fn domains(&self) -> Vec<Domain> {
-        self.meter.domains().map(Domain::from).collect()
+        self.meter.domains().into_iter().map(Domain::from).collect()
     }
 
     #[getter]
@@ -96,7 +97,7 @@ impl Meter {
             "precise" => Mode::Precise,
             _ => return Err(PyValueError::new_err(format!("mode is \"direct\" or \"precise\", not {mode:?}"))),
         };
-        Ok(Window::new(self.meter.window(mode)))
+        Ok(Window::new(self.meter.window_with(mode)))
     }
 
     fn tick(&self) -> PyResult<()> {
@@ -188,14 +189,15 @@ impl Meter {
     }
 
     fn __repr__(&self) -> String {
-        let domains: Vec<String> = self.meter.domains().map(|one| format!("{} ({})", one.id, one.source)).collect();
+        let domains: Vec<String> =
+            self.meter.domains().into_iter().map(|one| format!("{} ({})", one.id, one.source)).collect();
         format!("<Meter: {}>", domains.join(", "))
     }
 }
 
 impl Meter {
     fn scale(&self, domain: usize) -> PyResult<units::Scale> {
-        let found = self.meter.domains().nth(domain).map(|domain| domain.channel.scale);
+        let found = self.meter.domains().get(domain).copied().map(|domain| domain.channel.scale);
         found.ok_or_else(|| PyValueError::new_err(format!("this meter has no domain number {domain}")))
     }
 }

@@ -74,6 +74,7 @@ impl ScriptedDomain {
             range: range_uj.map_or(Range::Unbounded, Range::Modulo),
             max_power_uw: units::microwatts(max_power_w),
             tick_ns: units::microwatts(tick_s) * (units::NS_PER_S / MICRO),
+            longest_rest_ns: u64::MAX, // a script may rest between its readings
             resolution_ns: 0,
             sensor_rel,
             provenance: if modelled { Provenance::Modelled } else { Provenance::Measured },

@@ -154,6 +154,7 @@ impl Estimate {
             // A reading may come ticks late on a busy host: ten times the maximum is still far from any fault.
             max_power_uw: max_uw.saturating_mul(10),
             tick_ns: self.ns_per_tick,
+            longest_rest_ns: u64::MAX,
             resolution_ns: RESOLUTION_NS,
             sensor_rel: model.rel,
             provenance: Provenance::Modelled,

@@ -9,15 +9,19 @@ use crate::sample::Sample;
 
 pub mod cpuinfo;
 pub mod estimate;
+pub mod msr;
 pub mod perf;
+pub mod pmu;
 pub mod powercap;
 pub mod processor;
+pub mod rapl;
 pub mod replay;
 pub mod root;
 pub mod stat;
 pub mod sys;
 pub mod tdp;
 pub mod topology;
+pub mod zones;
 
 use root::Root;
 
@@ -25,7 +29,7 @@ use root::Root;
 ///
 /// `read` neither allocates nor locks: it runs at both ends of every window and on the sampler's thread.
 pub trait Source: Send + Sync + std::fmt::Debug {
-    /// The route's name: `perf`, `powercap`, `estimate`.
+    /// The route's name: `perf`, `powercap`, `msr`, `estimate`.
     fn name(&self) -> &'static str;
 
     /// What it offers, in the order in which `read` fills its samples.
@@ -36,6 +40,12 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 
     /// Keeps only the channels whose mark is true, so that what another route measures is not read twice.
     fn retain(&mut self, keep: &[bool]);
+
+    /// Tries to bring back meters that are gone, told by their latest samples; true if it is worth reading again.
+    /// Called by whoever publishes, so that it neither allocates nor waits.
+    fn mend(&self, _samples: &[Sample]) -> bool {
+        false
+    }
 }
 
 /// Whether a source can be used here. Five different answers.
@@ -127,6 +137,8 @@ pub enum Wanted {
     Perf,
     /// Only powercap.
     Powercap,
+    /// Only the model-specific registers, which no other wish includes.
+    Msr,
     /// Only the models.
     Estimate,
 }
@@ -138,6 +150,7 @@ impl Wanted {
             "auto" => Ok(Self::Auto),
             "perf" => Ok(Self::Perf),
             "powercap" => Ok(Self::Powercap),
+            "msr" => Ok(Self::Msr),
             "estimate" => Ok(Self::Estimate),
             other => Err(Error::UnknownSource(other.to_owned())),
         }
@@ -148,14 +161,17 @@ impl Wanted {
     }
 }
 
-/// Looks for every wanted source below `root`, best first: perf, powercap, estimate.
+/// Looks for every wanted source below `root`, best first: perf, powercap, estimate; the MSRs only by name.
 pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<Discovery, Error> {
     let mut found = Discovery::default();
     if wanted.includes(Wanted::Perf) {
-        perf::discover(root, &mut found);
+        perf::discover(root, wanted, &mut found);
     }
     if wanted.includes(Wanted::Powercap) {
         powercap::discover(root, &mut found);
+    }
+    if wanted == Wanted::Msr {
+        msr::discover(root, &mut found);
     }
     if wanted.includes(Wanted::Estimate) {
         estimate::discover(root, figures, &mut found);
@@ -165,7 +181,7 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
 
 fn nothing(root: &Root, wanted: Wanted, found: &Discovery) -> Error {
     match (wanted, found.findings.first()) {
-        (Wanted::Perf | Wanted::Powercap, Some(finding)) => Error::SourceUnavailable {
+        (Wanted::Perf | Wanted::Powercap | Wanted::Msr, Some(finding)) => Error::SourceUnavailable {
             source_name: finding.source.to_owned(),
             reason: format!("{}: {}", finding.availability.as_str(), finding.detail),
         },

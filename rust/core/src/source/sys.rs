@@ -78,6 +78,16 @@ pub fn perf_event(kind: u32, config: u64, cpu: u32, leader: Option<&File>) -> io
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
+/// Puts what `new` refers to in the place of `file`: whoever reads `file` reads the new one from then on, without a gap.
+pub fn replace_file(file: &File, new: File) -> io::Result<()> {
+    // SAFETY: both descriptors are open and stay with their owners; the kernel exchanges what `file`'s refers to in one
+    // step, and the old file is closed by that, as its owner would have done.
+    let code = unsafe { libc::dup3(new.as_raw_fd(), file.as_raw_fd(), libc::O_CLOEXEC) };
+    let result = if code < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    drop(new);
+    result
+}
+
 /// Sleeps until `deadline_ns` on the monotonic clock, or until `word` is no longer 0 (see [`wake`]); at once if it is not.
 ///
 /// One system call with an absolute deadline, as exact as `clock_nanosleep`, but it can be cut short.
@@ -162,6 +172,17 @@ mod tests {
     fn the_monotonic_clock_goes_on() {
         let first = clock_ns(ClockId::Monotonic);
         assert!(clock_ns(ClockId::Monotonic) >= first);
+    }
+
+    #[test]
+    fn a_replaced_file_reads_as_the_new_one_through_the_old_descriptor() {
+        use std::os::unix::fs::FileExt;
+        let (old, new) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        new.write_at(b"new", 0).unwrap();
+        replace_file(&old, new).unwrap();
+        let mut text = [0; 3];
+        old.read_at(&mut text, 0).unwrap();
+        assert_eq!(&text, b"new");
     }
 
     #[test]

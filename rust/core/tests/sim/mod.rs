@@ -152,6 +152,7 @@ pub fn channel() -> Channel {
         range: Range::Modulo(1 << 32),
         max_power_uw: 2_000_000_000,
         tick_ns: TICK_NS,
+        longest_rest_ns: u64::MAX,
         resolution_ns: 0,
         sensor_rel: 0.03,
         provenance: Provenance::Measured,
