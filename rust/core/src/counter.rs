@@ -64,11 +64,11 @@ pub struct State {
     /// When `raw` was read first.
     pub since_ns: u64,
     /// Mean power over the span before the last one: that one may hold the beginning of a standstill.
-    pub(crate) before_uw: u64,
+    pub before_uw: u64,
     /// Where the span of the next mean power begins.
-    pub(crate) span_ns: u64,
+    pub span_ns: u64,
     /// `total` there.
-    pub(crate) span_total: u64,
+    pub span_total: u64,
 }
 
 /// The state after one more sample.

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::choice::Domain;
@@ -49,8 +50,30 @@ pub struct KeepAlive {
     open: AtomicU64,
     /// Fork generation in which the thread runs; 0 when it does not.
     running: AtomicU64,
-    /// The running thread's stop signal. Held only to start, to stop and to let go.
-    stop: Mutex<Option<Arc<Stop>>>,
+    /// The running thread. Held only to start, to stop and to let go.
+    thread: Mutex<Option<Running>>,
+}
+
+/// A running thread and its stop signal.
+#[derive(Debug)]
+struct Running {
+    stop: Arc<Stop>,
+    handle: JoinHandle<()>,
+    generation: u64,
+}
+
+impl Running {
+    /// Stops the thread and waits for it; not for one that stayed in the parent of a fork, nor for itself.
+    fn end(self) {
+        if self.generation != sys::generation() {
+            std::mem::forget(self.handle);
+            return;
+        }
+        self.stop.ask();
+        if self.handle.thread().id() != std::thread::current().id() {
+            let _ = self.handle.join();
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +106,7 @@ impl KeepAlive {
             panels,
             open: AtomicU64::new(0),
             running: AtomicU64::new(0),
-            stop: Mutex::new(None),
+            thread: Mutex::new(None),
         }
     }
 
@@ -103,18 +126,19 @@ impl KeepAlive {
         self.open.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Stops the thread; a window opened later starts it again.
+    /// Stops the thread and waits for it; a window opened later starts it again.
     pub fn stop(&self) {
-        if let Some(mut stop) = try_lock(&self.stop) {
+        let running = try_lock(&self.thread).and_then(|mut thread| {
             self.running.store(0, Ordering::SeqCst);
-            if let Some(stop) = stop.take() {
-                stop.ask();
-            }
+            thread.take()
+        });
+        if let Some(running) = running {
+            running.end();
         }
     }
 
     fn revive(self: &Arc<Self>) {
-        let Some(mut stop) = try_lock(&self.stop) else { return };
+        let Some(mut thread) = try_lock(&self.thread) else { return };
         let before = self.running.load(Ordering::SeqCst);
         if before == sys::generation() {
             return;
@@ -123,31 +147,35 @@ impl KeepAlive {
             // Not 0: the child of a fork. Its parent's thread read until just now, and windows may be open.
             if before == 0 { panel.rebase(&mut panel.buffers()) } else { panel.tick(&mut panel.buffers()) }
         }
-        *stop = self.spawn();
-        if stop.is_some() {
+        if let Some(lost) = std::mem::replace(&mut *thread, self.spawn()) {
+            lost.end();
+        }
+        if thread.is_some() {
             self.running.store(sys::generation(), Ordering::SeqCst);
         }
     }
 
     /// Starts the thread. Where the machine has no thread left, windows work all the same; those long enough for two
     /// wraps are flagged ambiguous.
-    fn spawn(self: &Arc<Self>) -> Option<Arc<Stop>> {
+    fn spawn(self: &Arc<Self>) -> Option<Running> {
         let stop = Arc::new(Stop::default());
         let period = Duration::from_nanos(self.period_ns?);
-        let work = (Arc::downgrade(self), stop.clone());
+        let (keeper, signal) = (Arc::downgrade(self), stop.clone());
         let thread = std::thread::Builder::new().name("eco2ai-keepalive".to_owned());
-        thread.spawn(move || follow(&work.0, &work.1, period)).ok().map(|_| stop)
+        let handle = thread.spawn(move || follow(&keeper, &signal, period)).ok()?;
+        Some(Running { stop, handle, generation: sys::generation() })
     }
 
     /// Ends the thread's turn if no window is open; true if it may go.
-    fn lapse(&self, own: &Arc<Stop>) -> bool {
-        let Some(mut stop) = try_lock(&self.stop) else { return false };
+    fn lapse(&self) -> bool {
+        let Some(mut thread) = try_lock(&self.thread) else { return false };
         self.running.store(0, Ordering::SeqCst);
         if self.open.load(Ordering::SeqCst) > 0 {
             self.running.store(sys::generation(), Ordering::SeqCst);
             return false;
         }
-        stop.take_if(|stop| Arc::ptr_eq(stop, own));
+        let own = std::thread::current().id();
+        thread.take_if(|running| running.handle.thread().id() == own);
         true
     }
 }
@@ -159,7 +187,7 @@ impl Drop for KeepAlive {
 }
 
 /// The thread: reads once a period until it is stopped, its keeper is gone, or two periods passed without a window.
-fn follow(keeper: &Weak<KeepAlive>, stop: &Arc<Stop>, period: Duration) {
+fn follow(keeper: &Weak<KeepAlive>, stop: &Stop, period: Duration) {
     let mut idle = false;
     let mut buffers: Vec<Buffers> = match keeper.upgrade() {
         Some(keeper) => keeper.panels.iter().map(|panel| panel.buffers()).collect(),
@@ -169,7 +197,7 @@ fn follow(keeper: &Weak<KeepAlive>, stop: &Arc<Stop>, period: Duration) {
         let Some(keeper) = keeper.upgrade() else { return };
         keeper.panels.iter().zip(&mut buffers).for_each(|(panel, buffers)| panel.tick(buffers));
         let none_open = keeper.open.load(Ordering::SeqCst) == 0;
-        if idle && none_open && keeper.lapse(stop) {
+        if idle && none_open && keeper.lapse() {
             return;
         }
         idle = none_open;

@@ -14,7 +14,7 @@ fn entry(value: u64) -> Entry {
 }
 
 fn state(value: u64) -> State {
-    State { raw: value, t_ns: value, total: value, span_total: value, known: true, ..State::default() }
+    State { raw: value, t_ns: value, total: value, edge_ns: value, known: true, ..State::default() }
 }
 
 #[test]

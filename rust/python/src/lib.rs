@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 
 mod errors;
+mod interpreter;
 mod meter;
 mod processor;
 mod reading;
@@ -16,7 +17,7 @@ mod window;
 mod _core {
     use std::path::PathBuf;
 
-    use super::{PyResult, pyfunction};
+    use super::{Bound, PyModule, PyResult, pyfunction};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // the name is Python's
@@ -53,5 +54,10 @@ mod _core {
     #[pyfunction]
     fn tdp_w(brand: &str) -> Option<f64> {
         super::processor::tdp_of(brand)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interpreter::claim(module.py())
     }
 }

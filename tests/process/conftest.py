@@ -1,0 +1,50 @@
+"""The command line, started as a process of its own in a clean environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXECUTABLE = [sys.executable, "-m", "eco2ai_fast.cli"]
+
+
+class CommandLine:
+    """Starts `eco2ai-fast ARGS`; `environment` has no setting of the user's."""
+
+    def __init__(self, home: Path) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ECO2AI_FAST_")}
+        self.environment = kept | {"XDG_CONFIG_HOME": str(home)}
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
+        """A process with pipes for its streams; ended with the test."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        process = subprocess.Popen([*EXECUTABLE, *args], **{"env": self.environment, "text": True} | pipes | options)
+        self.started.append(process)
+        return process
+
+    def ready(self, *args: str, **options: Any) -> subprocess.Popen[str]:
+        """As `start`, when CMD has written its line `ready`."""
+        process = self.start(*args, **options)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def run(self, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        defaults = {"env": self.environment, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run([*EXECUTABLE, *args], check=False, **defaults | options)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[CommandLine]:
+    line = CommandLine(tmp_path / "config")
+    yield line
+    for process in line.started:
+        process.kill()
+        process.communicate()
