@@ -267,8 +267,10 @@ class ScriptedDomain:
     """A domain whose meter follows a script, for tests.
 
     kind: "package", "core", "uncore", "dram" or "psys".
-    readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules, or the name of
-    a fault ("not permitted", "vanished", "read failed", "unreadable text").
+    readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules (of a gauge:
+    microwatts), or the name of a fault ("not permitted", "vanished", "read failed", "unreadable text").
+    signal: "counter", "point gauge" (shows the power at its last refresh) or "boxcar gauge" (shows the mean power of
+    its last refresh period); tick_s is then the refresh period.
     range_uj: value at which the counter starts again from 0; None: it never wraps.
     """
 
@@ -283,4 +285,5 @@ class ScriptedDomain:
         tick_s: float = 0.001,
         sensor_rel: float = 0.0,
         modelled: bool = False,
+        signal: str = "counter",
     ) -> ScriptedDomain: ...
