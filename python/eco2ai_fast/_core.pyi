@@ -6,13 +6,17 @@ Energies are microjoules.
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
 from numpy import float64, uint64
 from numpy.typing import NDArray
 from typing_extensions import Self
 
 __version__: str
+
+_FaultName: TypeAlias = Literal[
+    "not permitted", "vanished", "read failed", "unreadable text", "shows zero", "stands still"
+]
 
 class EnergyError(Exception):
     """Base of all errors of this package's core."""
@@ -54,7 +58,7 @@ class Processor:
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
-    sources: "auto" (perf, powercap, then models), "perf", "powercap", "estimate", or a list of ScriptedDomain.
+    sources: "auto" (perf, powercap, then models), "perf", "powercap", "msr", "estimate", or a list of ScriptedDomain.
     sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
     clock: a ManualClock, with scripted domains only.
     cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w: the user's figures for the models, in watts; idle and max are of all
@@ -187,10 +191,10 @@ class DomainEnergy:
         """How often the counter was set anew."""
     @property
     def ambiguous(self) -> int:
-        """How often more than one wrap was possible between two readings."""
+        """How often a wrap was not the only explanation: several rounds, or a counter set anew."""
     @property
-    def fault(self) -> Literal["not permitted", "vanished", "read failed", "unreadable text"] | None:
-        """Why a reading at an end of the window failed, if it did."""
+    def fault(self) -> _FaultName | None:
+        """Why a reading failed: the one at the end, at the begin, or the latest in between (then it was bridged)."""
     @property
     def below_resolution(self) -> bool:
         """Whether the window is too short for this domain's model to say anything."""
@@ -251,6 +255,42 @@ class Finding:
     @property
     def detail(self) -> str:
         """Where, and what happened there."""
+
+def cross_check(*, sysroot: str | PathLike[str] | None = None, window_s: float = 0.25) -> list[Comparison]:
+    """Reads every route to every domain (perf, powercap, and the MSRs if they may be read) over one window.
+
+    Routes of one domain show one register: where they disagree by more than 2 % and their bounds, a driver takes the
+    wrong unit, or a meter is not what it says. Domains with a single route are left out. Waits for window_s seconds.
+    Raises ValueError for a window that is negative or no number.
+    """
+
+@final
+class Comparison:
+    """The routes to one domain beside each other."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def routes(self) -> list[Route]:
+        """Best first."""
+    @property
+    def agrees(self) -> bool:
+        """Whether all routes that could be read show the same power."""
+
+@final
+class Route:
+    """One route to a domain, and the power that it showed."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def power_w(self) -> float | None:
+        """None if it could not be read at both ends."""
+    @property
+    def bound_w(self) -> float:
+        """How far off power_w may be: two updates and two units."""
+    @property
+    def detail(self) -> str: ...
 
 @final
 class ManualClock:

@@ -94,7 +94,7 @@ def test_a_zone_that_vanishes_goes_on_as_an_estimate_with_a_flag() -> None:
 
 def test_a_reset_is_flagged_and_never_a_full_range_of_phantom_energy() -> None:
     readings = [(t * S // 10, 900_000_000 + t * 5_000_000) for t in range(30)]
-    readings += [(t * S // 10, (t - 30) * 5_000_000 + 1) for t in range(30, 100)]
+    readings += [(t * S // 10, 1 + (t - 30) * 5_000_000) for t in range(30, 100)]
     clock = ManualClock()
     machine = meter([ScriptedDomain("package", readings, range_uj=262_143_328_850)], clock)
     with eco.measure(meter=machine) as m:

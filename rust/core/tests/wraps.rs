@@ -93,6 +93,8 @@ fn random(seed: impl Hash, below: u64) -> u64 {
     hasher.finish() % below
 }
 
+/// hubblo-org/scaphandre #280, tdurieux/EnergiBridge #17, RRZE-HPC/likwid #646: wraps ignored; ml-energy/zeus #91: no more
+/// than one wrap in a window.
 #[test]
 fn every_wrap_of_every_range_is_counted_for_hours() {
     for view in VIEWS {

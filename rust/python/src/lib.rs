@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod cross_check;
 mod errors;
 mod interpreter;
 mod meter;
@@ -22,6 +23,8 @@ mod _core {
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // the name is Python's
     const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    use super::cross_check::{Comparison, Route, cross_check};
     #[pymodule_export]
     use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! What processor this is: one read of `/proc/cpuinfo`.
 
-use super::root::Root;
+use super::root::{Root, decimal};
 
 /// The first processor's description and the number of processors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl CpuInfo {
             let value = value.trim();
             match key.trim() {
                 "processor" => info.logical += 1,
-                "cpu family" if info.logical <= 1 => info.family = value.parse().unwrap_or(0),
-                "model" if info.logical <= 1 => info.model = value.parse().unwrap_or(0),
+                "cpu family" if info.logical <= 1 => info.family = decimal(value).unwrap_or(0),
+                "model" if info.logical <= 1 => info.model = decimal(value).unwrap_or(0),
                 "vendor_id" if info.vendor.is_empty() => value.clone_into(&mut info.vendor),
                 "model name" if info.brand.is_empty() => value.clone_into(&mut info.brand),
                 "flags" if info.logical <= 1 => {

@@ -5,7 +5,7 @@ use std::io;
 use crate::domain::Kind;
 use crate::units::Scale;
 
-use super::root::Root;
+use super::root::{Root, decimal};
 use super::topology::parse_cpu_list;
 use super::{Availability, Finding};
 
@@ -61,7 +61,7 @@ impl Pmu {
     pub fn read(root: &Root, name: &str, findings: &mut Vec<Finding>) -> Result<Self, Finding> {
         let directory = directory(name);
         let path = format!("{directory}/type");
-        let kind = text(root, &path)?.parse().map_err(|_| strange(&path, "is no number"))?;
+        let kind = decimal(&text(root, &path)?).ok_or_else(|| strange(&path, "is no number"))?;
         let path = format!("{directory}/cpumask");
         let cpus = parse_cpu_list(&text(root, &path)?).ok_or_else(|| strange(&path, "is no list of CPUs"))?;
         let names = if name == POWER_CORE { CORE_EVENTS } else { POWER_EVENTS };
@@ -115,7 +115,7 @@ fn config_shift(root: &Root, directory: &str) -> Result<u32, Finding> {
 
 /// The first bit of `config:0-7`; `None` for any other field or where eight bits do not fit.
 fn parse_config_shift(text: &str) -> Option<u32> {
-    let first = text.strip_prefix("config:").and_then(|bits| bits.split('-').next()?.parse().ok());
+    let first = text.strip_prefix("config:").and_then(|bits| decimal(bits.split('-').next()?));
     first.filter(|bit| *bit <= 56)
 }
 

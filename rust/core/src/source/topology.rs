@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::root::Root;
+use super::root::{Root, decimal};
 
 /// Where a CPU sits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +85,7 @@ pub fn parse_cpu_list(text: &str) -> Option<Vec<u32>> {
     let mut cpus = Vec::new();
     for part in text.trim().split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        let (first, last): (u32, u32) = (decimal(first)?, decimal(last)?);
         if last < first || last >= 8192 || cpus.len() > 8192 {
             return None;
         }
@@ -104,6 +104,7 @@ mod tests {
         assert_eq!(parse_cpu_list("0-2,5\n"), Some(vec![0, 1, 2, 5]));
         assert_eq!(parse_cpu_list(""), None);
         assert_eq!(parse_cpu_list("3-1"), None);
+        assert_eq!(parse_cpu_list("+1"), None);
         assert_eq!(parse_cpu_list("0-4294967295"), None);
     }
 

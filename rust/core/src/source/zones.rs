@@ -1,12 +1,13 @@
 //! Which RAPL zones a powercap tree has, and what each covers.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::domain::{Kind, Place};
 use crate::units::MICRO;
 
 use super::rapl::DEFAULT_MAX_POWER_UW;
-use super::root::Root;
+use super::root::{Root, decimal};
 
 /// The class directory first; a container may show only the devices behind it.
 pub const BASES: [&str; 3] = [
@@ -83,7 +84,8 @@ fn collect(root: &Root, base: &str, paths: &mut BTreeMap<(usize, String), String
     for id in root.names(base) {
         let Some(control) = CONTROL_TYPES.iter().position(|control| is_zone_of(&id, control)) else { continue };
         let path = format!("{base}/{id}");
-        if paths.insert((control, id), path.clone()).is_none() {
+        if let Entry::Vacant(entry) = paths.entry((control, id)) {
+            entry.insert(path.clone());
             collect(root, &path, paths);
         }
     }
@@ -117,11 +119,6 @@ fn place_of(name: &str, parent: Option<Place>) -> Option<Place> {
         _ => return None,
     };
     parent.filter(|parent| parent.kind == Kind::Package).map(|parent| Place { kind, ..parent })
-}
-
-/// Digits only: `parse` would take a sign.
-fn decimal(text: &str) -> Option<u32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// A die that is alone in its package is the package.
