@@ -36,7 +36,9 @@ class Meter:
     sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
     clock: a ManualClock, with scripted domains only.
     cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w: the user's figures for the models, in watts; idle and max are of all
-    packages together.
+    packages together, or of the whole computer with is_wall_power, whose memory is then taken off.
+    calibration: words for where idle and max come from, shown wherever they are used.
+    instance_type: the cloud's name of this machine's type, "m5.large"; it tells the processor's family.
 
     Raises SourceError if nothing can be measured or modelled.
     """
@@ -51,6 +53,9 @@ class Meter:
         cpu_idle_w: float | None = None,
         cpu_max_w: float | None = None,
         ram_w: float | None = None,
+        calibration: str | None = None,
+        is_wall_power: bool = False,
+        instance_type: str | None = None,
     ) -> Self: ...
     @property
     def domains(self) -> list[Domain]:

@@ -7,6 +7,12 @@ use super::root::Root;
 pub struct CpuInfo {
     /// `vendor_id`: `GenuineIntel`, `AuthenticAMD`; empty on ARM.
     pub vendor: String,
+    /// `cpu family`, decimal; 0 where the kernel shows none.
+    pub family: u32,
+    /// `model`, decimal.
+    pub model: u32,
+    /// `CPU part` of ARM's own cores (implementer 0x41).
+    pub arm_part: Option<u32>,
     /// `model name`: the brand string; empty where the kernel shows none.
     pub brand: String,
     /// Logical processors listed.
@@ -27,6 +33,11 @@ impl CpuInfo {
             let value = value.trim();
             match key.trim() {
                 "processor" => info.logical += 1,
+                "cpu family" if info.logical <= 1 => info.family = value.parse().unwrap_or(0),
+                "model" if info.logical <= 1 => info.model = value.parse().unwrap_or(0),
+                "CPU part" => {
+                    info.arm_part = value.strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
+                }
                 "vendor_id" if info.vendor.is_empty() => value.clone_into(&mut info.vendor),
                 "model name" if info.brand.is_empty() => value.clone_into(&mut info.brand),
                 "flags" if info.logical <= 1 => info.is_virtual = value.split(' ').any(|flag| flag == "hypervisor"),
@@ -57,11 +68,18 @@ mod tests {
     #[test]
     fn the_first_processor_speaks_for_all() {
         let text = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R) Xeon(R) Gold 6226R CPU @ 2.90GHz\n\
-                    flags\t\t: fpu hypervisor sse\n\nprocessor\t: 1\nmodel name\t: other\nflags\t\t: fpu\n";
+                    cpu family\t: 6\nmodel\t\t: 85\nflags\t\t: fpu hypervisor sse\n\nprocessor\t: 1\nmodel name\t: other\nflags\t\t: fpu\n";
         let info = CpuInfo::parse(text);
         assert_eq!((info.logical, info.is_virtual), (2, true));
+        assert_eq!((info.family, info.model), (6, 85));
         assert!(info.brand.contains("6226R"));
         assert!((info.package_sensor_rel() - 0.03).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_arm_core_is_told_by_its_part() {
+        let info = CpuInfo::parse("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n");
+        assert_eq!((info.arm_part, info.brand.as_str()), (Some(0xd0c), ""));
     }
 
     proptest! {

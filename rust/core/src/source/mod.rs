@@ -7,10 +7,13 @@ use crate::domain::Channel;
 use crate::error::Error;
 use crate::sample::Sample;
 
+pub mod cpu_model;
 pub mod cpuinfo;
 pub mod estimate;
+pub mod family;
 pub mod perf;
 pub mod powercap;
+pub mod ram_model;
 pub mod replay;
 pub mod root;
 pub mod stat;
@@ -105,7 +108,7 @@ pub struct Discovery {
 }
 
 /// The user's own figures, which replace those of the tables.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelFigures {
     /// Thermal design power of one package, in watts.
     pub cpu_tdp_w: Option<f64>,
@@ -115,6 +118,12 @@ pub struct ModelFigures {
     pub cpu_max_w: Option<f64>,
     /// Power of all memory, in watts.
     pub ram_w: Option<f64>,
+    /// Where `cpu_idle_w` and `cpu_max_w` come from, if from a calibration: the words for it.
+    pub calibration: Option<String>,
+    /// Whether they are those of the whole computer, as a wattmeter shows them.
+    pub is_wall_power: bool,
+    /// Type of the cloud's instance, such as `m5.large`.
+    pub instance_type: Option<String>,
 }
 
 /// Which sources to look for.
