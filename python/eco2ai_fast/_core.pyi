@@ -32,7 +32,7 @@ def clock_anchor() -> tuple[int, int, int]:
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
-    sources: "auto" (perf, powercap, then models), "perf", "powercap", "estimate", or a list of ScriptedDomain.
+    sources: "auto" (perf, powercap, files of other drivers, then models), one of "perf", "powercap", "file", "estimate", or a list of ScriptedDomain.
     sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
     clock: a ManualClock, with scripted domains only.
     cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w: the user's figures for the models, in watts; idle and max are of all
@@ -165,7 +165,7 @@ class DomainEnergy:
     def ambiguous(self) -> int:
         """How often more than one wrap was possible between two readings."""
     @property
-    def fault(self) -> Literal["not permitted", "vanished", "read failed", "unreadable text"] | None:
+    def fault(self) -> Literal["not permitted", "vanished", "read failed", "no value now", "unreadable text"] | None:
         """Why a reading at an end of the window failed, if it did."""
     @property
     def below_resolution(self) -> bool:
@@ -179,13 +179,13 @@ class Domain:
     def id(self) -> str:
         """"package-0", "dram": stable on a machine."""
     @property
-    def kind(self) -> Literal["package", "core", "uncore", "dram", "psys"]: ...
+    def kind(self) -> Literal["package", "core", "uncore", "dram", "psys", "gpu-card", "battery", "storage"]: ...
     @property
     def package(self) -> int | None:
         """The kernel's physical_package_id; None for what belongs to the whole machine."""
     @property
     def source(self) -> str:
-        """The route: "perf", "powercap", "estimate", "replay"."""
+        """The route: "perf", "powercap", "hwmon", "drm", "battery", "estimate", "replay"."""
     @property
     def provenance(self) -> Literal["measured", "modelled"]: ...
     @property

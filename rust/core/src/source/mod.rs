@@ -7,10 +7,14 @@ use crate::domain::Channel;
 use crate::error::Error;
 use crate::sample::Sample;
 
+pub mod battery;
+pub mod card;
 pub mod cpu_model;
 pub mod cpuinfo;
 pub mod estimate;
 pub mod family;
+pub mod file;
+pub mod hwmon;
 pub mod perf;
 pub mod powercap;
 pub mod ram_model;
@@ -27,7 +31,7 @@ use root::Root;
 ///
 /// `read` neither allocates nor locks: it runs at both ends of every window and on the sampler's thread.
 pub trait Source: Send + Sync + std::fmt::Debug {
-    /// The route's name: `perf`, `powercap`, `estimate`.
+    /// The route's name: `perf`, `powercap`, `hwmon`, `estimate`.
     fn name(&self) -> &'static str;
 
     /// What it offers, in the order in which `read` fills its samples.
@@ -135,6 +139,8 @@ pub enum Wanted {
     Perf,
     /// Only powercap.
     Powercap,
+    /// Only meters that are files of other drivers: hwmon, graphics cards, batteries.
+    File,
     /// Only the models.
     Estimate,
 }
@@ -146,6 +152,7 @@ impl Wanted {
             "auto" => Ok(Self::Auto),
             "perf" => Ok(Self::Perf),
             "powercap" => Ok(Self::Powercap),
+            "file" => Ok(Self::File),
             "estimate" => Ok(Self::Estimate),
             other => Err(Error::UnknownSource(other.to_owned())),
         }
@@ -156,7 +163,7 @@ impl Wanted {
     }
 }
 
-/// Looks for every wanted source below `root`, best first: perf, powercap, estimate.
+/// Looks for every wanted source below `root`, best first: perf, powercap, files of other drivers, estimate.
 pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<Discovery, Error> {
     let mut found = Discovery::default();
     if wanted.includes(Wanted::Perf) {
@@ -164,6 +171,11 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
     }
     if wanted.includes(Wanted::Powercap) {
         powercap::discover(root, &mut found);
+    }
+    if wanted.includes(Wanted::File) {
+        hwmon::discover(root, &mut found);
+        card::discover(root, &mut found);
+        battery::discover(root, &mut found);
     }
     if wanted.includes(Wanted::Estimate) {
         estimate::discover(root, figures, &mut found);
@@ -173,7 +185,7 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
 
 fn nothing(root: &Root, wanted: Wanted, found: &Discovery) -> Error {
     match (wanted, found.findings.first()) {
-        (Wanted::Perf | Wanted::Powercap, Some(finding)) => Error::SourceUnavailable {
+        (Wanted::Perf | Wanted::Powercap | Wanted::File, Some(finding)) => Error::SourceUnavailable {
             source_name: finding.source.to_owned(),
             reason: format!("{}: {}", finding.availability.as_str(), finding.detail),
         },
