@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use eco2ai_fast_core::choice::Domain;
 use eco2ai_fast_core::clock::{Clock, Manual};
+use eco2ai_fast_core::error::Fault;
 use eco2ai_fast_core::meter::Meter;
 use eco2ai_fast_core::source::root::Root;
 use eco2ai_fast_core::source::{self, Availability, Discovery, Finding, ModelFigures, Wanted};
@@ -264,7 +265,7 @@ fn a_table_that_turns_into_another_is_a_failed_reading_and_no_energy() {
     machine.clock.advance(NS_PER_S);
     amd_card(machine.tree.path(), &metrics((1, 7), 88, 9_999_999));
     let energy = window.end().unwrap().domains[0];
-    assert_eq!((energy.energy_uj, energy.fault.map(|fault| fault.as_str())), (Some(0), Some("unreadable text")));
+    assert_eq!((energy.energy_uj, energy.fault.map(Fault::as_str)), (Some(0), Some("unreadable text")));
     assert!(energy.coverage < 1.0);
 }
 
@@ -288,7 +289,7 @@ fn a_battery_counts_while_it_discharges_and_says_so_when_it_does_not() {
     machine.write(&format!("{base}/status"), "Charging\n");
     machine.pass(2);
     let energy = window.end().unwrap().domains[0];
-    assert_eq!(energy.fault.map(|fault| fault.as_str()), Some("no value now"));
+    assert_eq!(energy.fault.map(Fault::as_str), Some("no value now"));
     assert!(energy.coverage < 1.0);
 
     let mut plugged = files.clone();
@@ -340,6 +341,24 @@ fn firmware_is_not_asked_twice_within_a_second_by_whomever() {
         machine.clock.advance(NS_PER_S);
     });
     assert!(near(energy["psys"], 190.0), "{energy:?}");
+}
+
+#[test]
+fn what_was_read_when_it_was_found_is_not_asked_for_again_at_once() {
+    let path = "sys/class/hwmon/hwmon0/power1_average";
+    let tree = tempfile::tempdir().unwrap();
+    write(tree.path(), "sys/class/hwmon/hwmon0/name", "power_meter\n");
+    write(tree.path(), path, "100000000\n");
+    let found = source::discover(&Root::new(tree.path()), Wanted::File, &ModelFigures::default()).unwrap();
+    write(tree.path(), path, "999000000\n");
+    let clock = Manual::new(5 * NS_PER_S);
+    let mut samples = [eco2ai_fast_core::sample::Sample::default()];
+    let mut read = |at_ns| {
+        clock.set(at_ns);
+        found.sources[0].read(&clock, &mut samples);
+        samples[0].raw
+    };
+    assert_eq!([5 * NS_PER_S, 6 * NS_PER_S - 1, 6 * NS_PER_S].map(&mut read), [100 * W, 100 * W, 999 * W]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub const UNTRIED: &str = "from documentation: not tried on real hardware";
 const NO_VALUE_UW: u64 = 0xFFFF_FFFF * 1_000;
 /// Faults without an errno.
 const PLAIN: [Fault; 3] = [Fault::NotPermitted, Fault::Vanished, Fault::Garbage];
+/// What was read when it was found is the first answer: its pause begins then.
+const JUST_READ: u64 = u64::MAX;
 /// Where errnos begin among the codes of faults.
 const ERRNO_BASE: u64 = 16;
 
@@ -100,7 +102,7 @@ pub struct Spec {
 struct Meter {
     form: Form,
     pause_ns: u64,
-    /// Not to be read before.
+    /// Not to be read before; [`JUST_READ`] until the first look at the clock.
     due_ns: AtomicU64,
     /// The last answer: a number, and the code of a fault or 0.
     raw: AtomicU64,
@@ -160,7 +162,7 @@ impl FileSource {
             provenance: Provenance::Measured,
             detail: spec.detail,
         };
-        let (due_ns, raw, fault) = (AtomicU64::new(0), AtomicU64::new(raw), AtomicU64::new(0));
+        let (due_ns, raw, fault) = (AtomicU64::new(JUST_READ), AtomicU64::new(raw), AtomicU64::new(0));
         let meter = Meter { form: spec.form, pause_ns: spec.pause_ns, due_ns, raw, fault };
         Self { name: spec.source, channels: vec![channel], meters: vec![meter] }
     }
@@ -205,8 +207,10 @@ impl Meter {
     fn is_due(&self, now_ns: u64) -> bool {
         // Relaxed: who may read is decided by the exchange alone, and what was read is ordered by `fault`.
         let due_ns = self.due_ns.load(Ordering::Relaxed);
+        let is_over = self.pause_ns == 0 || (due_ns != JUST_READ && now_ns >= due_ns);
+        let begins = is_over || due_ns == JUST_READ;
         let next_ns = now_ns + self.pause_ns;
-        now_ns >= due_ns && self.due_ns.compare_exchange(due_ns, next_ns, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        begins && self.due_ns.compare_exchange(due_ns, next_ns, Ordering::Relaxed, Ordering::Relaxed).is_ok() && is_over
     }
 
     /// The last answer, given now.
