@@ -6,12 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use eco2ai_fast_core::clock::{Clock, Manual};
+use eco2ai_fast_core::clock::Manual;
 use eco2ai_fast_core::meter::Meter;
 use eco2ai_fast_core::source::root::Root;
 use eco2ai_fast_core::source::{self, ModelFigures, Wanted};
 use eco2ai_fast_core::units::NS_PER_S;
-use eco2ai_fast_core::window::Mode;
 use proptest::prelude::*;
 
 /// Ticks of `/proc/stat` in a second.
@@ -96,7 +95,7 @@ fn a_modelled_window_says_that_it_is_modelled_and_how_far_off_it_may_be() {
     for domain in machine.meter.domains() {
         assert!(domain.channel.is_modelled() && domain.channel.sensor_rel >= 0.25, "{domain:?}");
     }
-    let package = machine.meter.domains().next().unwrap();
+    let package = machine.meter.domains().into_iter().next().unwrap();
     assert!(package.channel.sensor_rel >= 0.4, "a virtual machine's band is wide: {package:?}");
     assert!(package.reason.contains("AMD EPYC, virtual, family unknown"), "{}", package.reason);
 }
