@@ -20,7 +20,8 @@ from .stopwatch import configure, measure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import carbon, testing
-    from .tracker import Tracker, track
+    from .tracked import track
+    from .tracker import Tracker
 
 __all__ = [
     "measure",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 # Where what is reached later stands: "module" or "module:name".
-_LAZY = {"carbon": "carbon", "testing": "testing", "Tracker": "tracker:Tracker", "track": "tracker:track"}
+_LAZY = {"carbon": "carbon", "testing": "testing", "Tracker": "tracker:Tracker", "track": "tracked:track"}
 
 
 def __getattr__(name: str) -> object:

@@ -58,11 +58,14 @@ class Processor:
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
-    sources: "auto" (perf, powercap, then models), "perf", "powercap", "msr", "estimate", or a list of ScriptedDomain.
+    sources: "auto" (perf, powercap, files of other drivers, then models), one of "perf", "powercap", "msr", "file" and
+    "estimate", or a list of ScriptedDomain.
     sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
     clock: a ManualClock, with scripted domains only.
     cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w: the user's figures for the models, in watts; idle and max are of all
-    packages together.
+    packages together, or of the whole computer with is_wall_power, whose memory is then taken off.
+    calibration: words for where idle and max come from, shown wherever they are used.
+    instance_type: the cloud's name of this machine's type, "m5.large"; it tells the processor's family.
 
     Raises SourceError if nothing can be measured or modelled.
     """
@@ -77,6 +80,9 @@ class Meter:
         cpu_idle_w: float | None = None,
         cpu_max_w: float | None = None,
         ram_w: float | None = None,
+        calibration: str | None = None,
+        is_wall_power: bool = False,
+        instance_type: str | None = None,
     ) -> Self: ...
     @property
     def domains(self) -> list[Domain]:
@@ -207,13 +213,13 @@ class Domain:
     def id(self) -> str:
         """"package-0", "dram": stable on a machine."""
     @property
-    def kind(self) -> Literal["package", "core", "uncore", "dram", "psys"]: ...
+    def kind(self) -> Literal["package", "core", "uncore", "dram", "psys", "gpu-card", "battery", "storage"]: ...
     @property
     def package(self) -> int | None:
         """The kernel's physical_package_id; None for what belongs to the whole machine."""
     @property
     def source(self) -> str:
-        """The route: "perf", "powercap", "estimate", "replay"."""
+        """The route: "perf", "powercap", "hwmon", "drm", "battery", "estimate", "replay"."""
     @property
     def provenance(self) -> Literal["measured", "modelled"]: ...
     @property
@@ -307,8 +313,10 @@ class ScriptedDomain:
     """A domain whose meter follows a script, for tests.
 
     kind: "package", "core", "uncore", "dram" or "psys".
-    readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules, or the name of
-    a fault ("not permitted", "vanished", "read failed", "unreadable text").
+    readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules (of a gauge:
+    microwatts), or the name of a fault ("not permitted", "vanished", "read failed", "unreadable text").
+    signal: "counter", "point gauge" (shows the power at its last refresh) or "boxcar gauge" (shows the mean power of
+    its last refresh period); tick_s is then the refresh period.
     range_uj: value at which the counter starts again from 0; None: it never wraps.
     """
 
@@ -323,4 +331,5 @@ class ScriptedDomain:
         tick_s: float = 0.001,
         sensor_rel: float = 0.0,
         modelled: bool = False,
+        signal: str = "counter",
     ) -> ScriptedDomain: ...

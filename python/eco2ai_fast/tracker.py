@@ -19,14 +19,12 @@ from .tracking.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
-    from typing import Any, TypeVar
+    from typing import Any
 
     from . import _core
     from .tracking.run import Figures
-
-    F = TypeVar("F", bound=Callable[..., Any])
 
 # The journal is not written more often, whatever measure_period says.
 SHORTEST_REFRESH_S = 0.1
@@ -310,28 +308,3 @@ class Tracker:
     def _warn(self, message: str) -> None:
         if not self._quiet:
             warnings.warn(message, TrackerWarning, stacklevel=5)
-
-
-class _Tracking:
-    """A tracker around each call, in the form that decorator.measured asks for."""
-
-    def _begin(self) -> tuple[Tracker, None]:
-        tracker = Tracker()
-        tracker.start()
-        return tracker, None
-
-    def _end(self, tracker: Tracker, _: None) -> None:
-        tracker.__exit__(None, None, None)
-
-
-def track(func: F) -> F:
-    """Tracks each call of a function, async function or generator with the stored parameters: a row per call.
-
-    What the function returns and raises comes through unchanged.
-    """
-    from .decorator import measured
-
-    tracked: Any = measured(_Tracking(), func)  # type: ignore[arg-type]
-    del tracked.measurements
-    result: F = tracked
-    return result

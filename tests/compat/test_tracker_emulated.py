@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from emulator.plugin import *  # noqa: F403
-
 if TYPE_CHECKING:
     from emulator.machine import Machine
 

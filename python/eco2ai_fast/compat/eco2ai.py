@@ -30,7 +30,7 @@ _PARAMETERS = {
 }
 _TRACKER = {
     "Tracker": "tracker:Tracker",
-    "track": "tracker:track",
+    "track": "tracked:track",
     "__version__": "compat.eco2ai:VERSION",
 }
 _ENCODING = {

@@ -32,7 +32,20 @@ pub fn choose(sources: &mut Vec<Box<dyn Source>>, findings: &[Finding]) -> Vec<D
     }
     sources.retain(|source| !source.channels().is_empty());
     name_parents(&mut domains);
+    prefer_the_whole(&mut domains);
     domains
+}
+
+/// Where no package has a meter but the whole computer has (ACPI, a board's input rail), that is the sum: what is in it
+/// is shown and not added.
+fn prefer_the_whole(domains: &mut [Domain]) {
+    let is_measured = |domain: &Domain, kind| domain.channel.place.kind == kind && !domain.channel.is_modelled();
+    let has = |kind| domains.iter().any(|domain| is_measured(domain, kind));
+    if has(Kind::Psys) && !has(Kind::Package) {
+        for domain in domains {
+            domain.counted = domain.channel.place.kind == Kind::Psys;
+        }
+    }
 }
 
 /// Marks the channels that no better source has, and takes them. Of two channels of one source for one place the first

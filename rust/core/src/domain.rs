@@ -15,6 +15,12 @@ pub enum Kind {
     Dram,
     /// The whole platform as the board's controller sees it: an alternative total.
     Psys,
+    /// A graphics card that the kernel's own driver measures, numbered as in `/dev/dri/cardN`.
+    Card,
+    /// A battery: the whole computer while nothing else feeds it.
+    Battery,
+    /// Disks.
+    Storage,
 }
 
 impl Kind {
@@ -26,12 +32,16 @@ impl Kind {
             Self::Uncore => "uncore",
             Self::Dram => "dram",
             Self::Psys => "psys",
+            Self::Card => "gpu-card",
+            Self::Battery => "battery",
+            Self::Storage => "storage",
         }
     }
 
-    /// Whether energy of this kind is part of a machine's sum: packages and memory, never what lies inside them or around.
+    /// Whether energy of this kind is part of a machine's sum: packages, memory and cards, never what lies inside them or
+    /// around.
     pub fn is_counted(self) -> bool {
-        matches!(self, Self::Package | Self::Dram)
+        matches!(self, Self::Package | Self::Dram | Self::Card)
     }
 }
 
@@ -71,7 +81,7 @@ impl Place {
     pub fn contains(self, other: Self) -> bool {
         let same_package = self.package == other.package && (self.die.is_none() || self.die == other.die);
         match (self.kind, other.kind) {
-            (Kind::Psys, Kind::Psys) => false,
+            (Kind::Psys, Kind::Psys | Kind::Battery) => false,
             (Kind::Psys, _) => true,
             (Kind::Package, Kind::Core | Kind::Uncore) => same_package,
             _ => false,
@@ -178,7 +188,8 @@ mod tests {
 
     #[test]
     fn counted_kinds_never_contain_each_other() {
-        let kinds = [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys];
+        let kinds =
+            [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys, Kind::Card, Kind::Battery, Kind::Storage];
         for (a, b) in kinds.iter().flat_map(|a| kinds.iter().map(move |b| (*a, *b))) {
             let overlap = Place::of_package(a, 0).contains(Place::of_package(b, 0));
             assert!(!(overlap && a.is_counted() && b.is_counted()), "{a:?} {b:?}");

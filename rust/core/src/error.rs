@@ -17,7 +17,7 @@ pub enum Error {
         reason: String,
     },
     /// A name that is no source at all.
-    #[error("no source is called '{0}': use 'auto', 'perf', 'powercap', 'msr' or 'estimate'")]
+    #[error("no source is called '{0}': use 'auto', 'perf', 'powercap', 'msr', 'file' or 'estimate'")]
     UnknownSource(String),
     /// Nothing at all can be read or modelled: `/proc/stat` and the clock's sysfs are missing.
     #[error("nothing on this machine can be measured or modelled below {root}: is /proc mounted there?")]
@@ -76,6 +76,9 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The meter works and has nothing to say now: ENODATA of a driver, a battery that is not discharging.
+    pub const NO_VALUE: Self = Self::Failed(libc::ENODATA);
+
     /// The fault behind an errno.
     pub fn from_errno(errno: i32) -> Self {
         match errno {
@@ -90,6 +93,7 @@ impl Fault {
         match self {
             Self::NotPermitted => "not permitted",
             Self::Vanished => "vanished",
+            Self::NO_VALUE => "no value now",
             Self::Failed(_) => "read failed",
             Self::Garbage => "unreadable text",
             Self::Zero => "shows zero",

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::choice::Domain;
-use crate::domain::Range;
+use crate::domain::{Range, Signal};
 use crate::panel::{Buffers, Panel};
 use crate::source::sys;
 use crate::units::{MICRO, NS_PER_S};
@@ -23,14 +23,19 @@ const ASSUMED_RANGE_UJ: u64 = 16_384 * MICRO;
 /// Tries for a lock that a lost thread of a forked parent may hold for ever.
 const LOCK_TRIES: usize = 1_000;
 
-/// How often the panel must be read while a window is open; `None` if none of its counters wraps.
+/// How often the panel must be read while a window is open; `None` if none of its counters wraps and it has no gauge.
 pub fn keep_alive_period_ns(domains: &[Domain]) -> Option<u64> {
     domains.iter().filter_map(period_ns).min()
 }
 
 /// `min(30 s, R / (4 Pmax))`.
+///
+/// A gauge is read once a tick: what it showed between two readings nobody can tell later.
 fn period_ns(domain: &Domain) -> Option<u64> {
     let channel = &domain.channel;
+    if matches!(channel.signal, Signal::Gauge(_)) {
+        return Some(channel.tick_ns.clamp(SHORTEST_PERIOD_NS, LONGEST_PERIOD_NS));
+    }
     let range_uj = match channel.range {
         Range::Modulo(range) | Range::Drops(range) => channel.scale.microjoules(range),
         Range::PowerOfTwo => ASSUMED_RANGE_UJ,
@@ -97,7 +102,7 @@ impl Stop {
 }
 
 impl KeepAlive {
-    /// A keep-alive for those of `panels` whose counters wrap; starts nothing.
+    /// A keep-alive for those of `panels` whose counters wrap or that have gauges; starts nothing.
     pub fn new(mut panels: Vec<Arc<Panel>>) -> Self {
         sys::watch_forks();
         panels.retain(|panel| keep_alive_period_ns(panel.domains()).is_some());

@@ -62,6 +62,16 @@ pub struct Meter {
 struct Sampling {
     samplers: Vec<Sampler>,
     rate: Option<Rate>,
+    /// What threads that were stopped did.
+    past: Vec<Ledger>,
+}
+
+impl Sampling {
+    /// Stops the threads and keeps their ledgers.
+    fn end(&mut self) {
+        self.past.extend(self.samplers.drain(..).map(Sampler::stop));
+        self.rate = None;
+    }
 }
 
 impl Meter {
@@ -128,7 +138,7 @@ impl Meter {
     }
 
     fn launch(&self, sampling: &mut Sampling, rate: &Rate) -> Result<(), Error> {
-        sampling.samplers.clear();
+        sampling.end();
         for panel in &self.panels {
             let sampler = Sampler::start(panel, plan(panel, rate)).map_err(Error::NoThread)?;
             sampling.samplers.push(sampler);
@@ -143,7 +153,7 @@ impl Meter {
     pub fn stop(&self) {
         if let Some(mut sampling) = try_lock(&self.sampling) {
             self.running.store(0, Ordering::Release);
-            *sampling = Sampling::default();
+            sampling.end();
         }
         self.keeper.stop();
     }
@@ -153,11 +163,11 @@ impl Meter {
         self.running.load(Ordering::Acquire) != 0
     }
 
-    /// What the sampling threads did, one ledger each.
+    /// What the sampling threads did, one ledger for each that runs or was stopped.
     pub fn ledgers(&self) -> Vec<Ledger> {
         self.follow_fork();
-        try_lock(&self.sampling)
-            .map_or_else(Vec::new, |sampling| sampling.samplers.iter().map(Sampler::ledger).collect())
+        let Some(sampling) = try_lock(&self.sampling) else { return Vec::new() };
+        sampling.past.iter().copied().chain(sampling.samplers.iter().map(Sampler::ledger)).collect()
     }
 
     /// Starts sampling anew in the child of a fork, which inherits a meter that samples but none of its threads.

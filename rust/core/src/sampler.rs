@@ -103,6 +103,13 @@ impl Sampler {
     pub fn ledger(&self) -> Ledger {
         self.ledger.read()
     }
+
+    /// Stops the thread and tells what it did in all.
+    pub fn stop(self) -> Ledger {
+        let ledger = self.ledger.clone();
+        drop(self);
+        ledger.read()
+    }
 }
 
 impl Drop for Sampler {

@@ -38,7 +38,7 @@ enum Sources<'py> {
 #[pymethods]
 impl Meter {
     #[new]
-    #[pyo3(signature = (*, sources=None, sysroot=None, clock=None, cpu_tdp_w=None, cpu_idle_w=None, cpu_max_w=None, ram_w=None))]
+    #[pyo3(signature = (*, sources=None, sysroot=None, clock=None, cpu_tdp_w=None, cpu_idle_w=None, cpu_max_w=None, ram_w=None, calibration=None, is_wall_power=false, instance_type=None))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, one setting each
     fn new(
         sources: Option<Sources<'_>>,
@@ -48,8 +48,12 @@ impl Meter {
         cpu_idle_w: Option<f64>,
         cpu_max_w: Option<f64>,
         ram_w: Option<f64>,
+        calibration: Option<String>,
+        is_wall_power: bool,
+        instance_type: Option<String>,
     ) -> PyResult<Self> {
-        let figures = ModelFigures { cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w };
+        let figures =
+            ModelFigures { cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w, calibration, is_wall_power, instance_type };
         let root = sysroot.map_or_else(Root::default, Root::new);
         match sources {
             Some(Sources::Scripted(scripts)) => {

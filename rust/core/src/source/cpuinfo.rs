@@ -11,6 +11,8 @@ pub struct CpuInfo {
     pub family: u32,
     /// `model`, decimal.
     pub model: u32,
+    /// `CPU part` of ARM's own cores (implementer 0x41).
+    pub arm_part: Option<u32>,
     /// `model name`: the brand string; empty where the kernel shows none.
     pub brand: String,
     /// Logical processors listed.
@@ -35,6 +37,9 @@ impl CpuInfo {
                 "processor" => info.logical += 1,
                 "cpu family" if info.logical <= 1 => info.family = decimal(value).unwrap_or(0),
                 "model" if info.logical <= 1 => info.model = decimal(value).unwrap_or(0),
+                "CPU part" => {
+                    info.arm_part = value.strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
+                }
                 "vendor_id" if info.vendor.is_empty() => value.clone_into(&mut info.vendor),
                 "model name" if info.brand.is_empty() => value.clone_into(&mut info.brand),
                 "flags" if info.logical <= 1 => {
@@ -59,8 +64,15 @@ mod tests {
                     flags\t\t: fpu hypervisor sse\n\nprocessor\t: 1\nmodel name\t: other\nflags\t\t: fpu\n";
         let info = CpuInfo::parse(text);
         assert_eq!((info.logical, info.is_virtual), (2, true));
+        assert_eq!((info.family, info.model), (6, 85));
         assert!(info.brand.contains("6226R"));
         assert_eq!((info.family, info.model, info.has_sgx), (6, 85, false));
+    }
+
+    #[test]
+    fn an_arm_core_is_told_by_its_part() {
+        let info = CpuInfo::parse("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n");
+        assert_eq!((info.arm_part, info.brand.as_str()), (Some(0xd0c), ""));
     }
 
     proptest! {

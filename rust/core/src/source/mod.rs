@@ -7,13 +7,20 @@ use crate::domain::Channel;
 use crate::error::Error;
 use crate::sample::Sample;
 
+pub mod battery;
+pub mod card;
+pub mod cpu_model;
 pub mod cpuinfo;
 pub mod estimate;
+pub mod family;
+pub mod file;
+pub mod hwmon;
 pub mod msr;
 pub mod perf;
 pub mod pmu;
 pub mod powercap;
 pub mod processor;
+pub mod ram_model;
 pub mod rapl;
 pub mod replay;
 pub mod root;
@@ -29,7 +36,7 @@ use root::Root;
 ///
 /// `read` neither allocates nor locks: it runs at both ends of every window and on the sampler's thread.
 pub trait Source: Send + Sync + std::fmt::Debug {
-    /// The route's name: `perf`, `powercap`, `msr`, `estimate`.
+    /// The route's name: `perf`, `powercap`, `msr`, `hwmon`, `estimate`.
     fn name(&self) -> &'static str;
 
     /// What it offers, in the order in which `read` fills its samples.
@@ -116,7 +123,7 @@ pub struct Discovery {
 }
 
 /// The user's own figures, which replace those of the tables.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelFigures {
     /// Thermal design power of one package, in watts.
     pub cpu_tdp_w: Option<f64>,
@@ -126,6 +133,12 @@ pub struct ModelFigures {
     pub cpu_max_w: Option<f64>,
     /// Power of all memory, in watts.
     pub ram_w: Option<f64>,
+    /// Where `cpu_idle_w` and `cpu_max_w` come from, if from a calibration: the words for it.
+    pub calibration: Option<String>,
+    /// Whether they are those of the whole computer, as a wattmeter shows them.
+    pub is_wall_power: bool,
+    /// Type of the cloud's instance, such as `m5.large`.
+    pub instance_type: Option<String>,
 }
 
 /// Which sources to look for.
@@ -139,6 +152,8 @@ pub enum Wanted {
     Powercap,
     /// Only the model-specific registers, which no other wish includes.
     Msr,
+    /// Only meters that are files of other drivers: hwmon, graphics cards, batteries.
+    File,
     /// Only the models.
     Estimate,
 }
@@ -151,6 +166,7 @@ impl Wanted {
             "perf" => Ok(Self::Perf),
             "powercap" => Ok(Self::Powercap),
             "msr" => Ok(Self::Msr),
+            "file" => Ok(Self::File),
             "estimate" => Ok(Self::Estimate),
             other => Err(Error::UnknownSource(other.to_owned())),
         }
@@ -161,7 +177,8 @@ impl Wanted {
     }
 }
 
-/// Looks for every wanted source below `root`, best first: perf, powercap, estimate; the MSRs only by name.
+/// Looks for every wanted source below `root`, best first: perf, powercap, files of other drivers, estimate; the MSRs
+/// only by name.
 pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<Discovery, Error> {
     let mut found = Discovery::default();
     if wanted.includes(Wanted::Perf) {
@@ -173,6 +190,11 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
     if wanted == Wanted::Msr {
         msr::discover(root, &mut found);
     }
+    if wanted.includes(Wanted::File) {
+        hwmon::discover(root, &mut found);
+        card::discover(root, &mut found);
+        battery::discover(root, &mut found);
+    }
     if wanted.includes(Wanted::Estimate) {
         estimate::discover(root, figures, &mut found);
     }
@@ -181,7 +203,7 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
 
 fn nothing(root: &Root, wanted: Wanted, found: &Discovery) -> Error {
     match (wanted, found.findings.first()) {
-        (Wanted::Perf | Wanted::Powercap | Wanted::Msr, Some(finding)) => Error::SourceUnavailable {
+        (Wanted::Perf | Wanted::Powercap | Wanted::Msr | Wanted::File, Some(finding)) => Error::SourceUnavailable {
             source_name: finding.source.to_owned(),
             reason: format!("{}: {}", finding.availability.as_str(), finding.detail),
         },

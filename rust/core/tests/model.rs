@@ -1,0 +1,114 @@
+//! Does the model of the processor add up, however a time is cut into windows?
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use eco2ai_fast_core::clock::Manual;
+use eco2ai_fast_core::meter::Meter;
+use eco2ai_fast_core::source::root::Root;
+use eco2ai_fast_core::source::{self, ModelFigures, Wanted};
+use eco2ai_fast_core::units::NS_PER_S;
+use proptest::prelude::*;
+
+/// Ticks of `/proc/stat` in a second.
+const HZ: u64 = 100;
+
+/// A machine of four logical CPUs in a directory, whose load and time a test moves.
+struct Machine {
+    tree: tempfile::TempDir,
+    clock: Manual,
+    busy_ticks: u64,
+    meter: Meter,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir(tree.path().join("proc")).unwrap();
+        let cpu = |number| format!("processor\t: {number}\nmodel name\t: AMD EPYC\nflags\t\t: hypervisor\n\n");
+        fs::write(tree.path().join("proc/cpuinfo"), (0..4).map(cpu).collect::<String>()).unwrap();
+        fs::write(tree.path().join("proc/meminfo"), "MemTotal:        8000000 kB\n").unwrap();
+        write_stat(tree.path(), 1_000);
+        let clock = Manual::new(50 * NS_PER_S);
+        let found = source::discover(&Root::new(tree.path()), Wanted::Estimate, &ModelFigures::default()).unwrap();
+        let meter = Meter::with_sources(found.sources, Arc::new(clock.clone()));
+        Self { tree, clock, busy_ticks: 1_000, meter }
+    }
+
+    /// Lets time pass, of which `busy` of four CPUs are at work.
+    fn run(&mut self, ticks: u64, busy: u64) {
+        self.clock.advance(ticks * NS_PER_S / HZ);
+        self.busy_ticks += ticks * busy;
+        write_stat(self.tree.path(), self.busy_ticks);
+    }
+
+    /// Microjoules of every domain over what `work` does, in one window.
+    fn window(&mut self, work: impl FnOnce(&mut Self)) -> Vec<u64> {
+        let mut window = self.meter.window();
+        window.begin().unwrap();
+        work(self);
+        window.end().unwrap().domains.iter().map(|domain| domain.energy_uj.unwrap()).collect()
+    }
+}
+
+/// In place, as the kernel does: the meter keeps the file open.
+fn write_stat(tree: &Path, busy_ticks: u64) {
+    fs::write(tree.join("proc/stat"), format!("cpu  {busy_ticks} 0 0 90000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n"))
+        .unwrap();
+}
+
+fn sum(windows: &[Vec<u64>]) -> Vec<u64> {
+    (0..windows[0].len()).map(|domain| windows.iter().map(|window| window[domain]).sum()).collect()
+}
+
+#[test]
+fn half_busy_and_half_idle_is_the_same_in_one_window_and_in_two() {
+    let one = Machine::new().window(|machine| {
+        machine.run(500, 4);
+        machine.run(500, 0);
+    });
+    let mut machine = Machine::new();
+    let two = [machine.window(|machine| machine.run(500, 4)), machine.window(|machine| machine.run(500, 0))];
+    assert_eq!(one, sum(&two));
+    assert!(two[0][0] > two[1][0] && two[1][0] > 0, "{two:?}");
+}
+
+#[test]
+fn a_duty_cycle_of_ten_per_cent_is_the_same_in_one_window_and_in_a_hundred() {
+    let one = Machine::new().window(|machine| (0..100).for_each(|_| cycle(machine)));
+    let mut machine = Machine::new();
+    let hundred: Vec<_> = (0..100).map(|_| machine.window(cycle)).collect();
+    assert_eq!(one, sum(&hundred));
+}
+
+fn cycle(machine: &mut Machine) {
+    machine.run(1, 4);
+    machine.run(9, 0);
+}
+
+#[test]
+fn a_modelled_window_says_that_it_is_modelled_and_how_far_off_it_may_be() {
+    let machine = Machine::new();
+    for domain in machine.meter.domains() {
+        assert!(domain.channel.is_modelled() && domain.channel.sensor_rel >= 0.25, "{domain:?}");
+    }
+    let package = machine.meter.domains().into_iter().next().unwrap();
+    assert!(package.channel.sensor_rel >= 0.4, "a virtual machine's band is wide: {package:?}");
+    assert!(package.reason.contains("AMD EPYC, virtual, family unknown"), "{}", package.reason);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Law 2 for models: wherever a time is cut, and whatever the load, the parts are the whole.
+    #[test]
+    fn windows_add_up_wherever_they_are_cut(steps in prop::collection::vec((0_u64..300, 0_u64..5), 1..20)) {
+        let whole = Machine::new().window(|machine| steps.iter().for_each(|(ticks, busy)| machine.run(*ticks, *busy)));
+        let mut machine = Machine::new();
+        let parts: Vec<_> = steps.iter().map(|(ticks, busy)| machine.window(|machine| machine.run(*ticks, *busy))).collect();
+        prop_assert_eq!(whole, sum(&parts));
+    }
+}
