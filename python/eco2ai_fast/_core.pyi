@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, final
 
 from numpy import float64, uint64
 from numpy.typing import NDArray
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 __version__: str
 
@@ -55,6 +55,7 @@ class Processor:
     def tdp_w(self) -> float | None:
         """Thermal design power of one package; None for names that no table knows, which are never guessed."""
 
+@disjoint_base
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
@@ -317,6 +318,7 @@ class ScriptedDomain:
     microwatts), or the name of a fault ("not permitted", "vanished", "read failed", "unreadable text").
     signal: "counter", "point gauge" (shows the power at its last refresh) or "boxcar gauge" (shows the mean power of
     its last refresh period); tick_s is then the refresh period.
+    package: the kernel's number of it, 0 if not given; None for what belongs to the whole machine.
     range_uj: value at which the counter starts again from 0; None: it never wraps.
     """
 
@@ -325,7 +327,7 @@ class ScriptedDomain:
         kind: str,
         readings: Sequence[tuple[int, int | str]],
         *,
-        package: int | None = 0,
+        package: int | None = ...,
         range_uj: int | None = None,
         max_power_w: float = 2000.0,
         tick_s: float = 0.001,

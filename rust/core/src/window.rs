@@ -191,7 +191,8 @@ impl DomainEnergy {
             let exact = u128::from(energy_uj) * u128::from(length_ns) / u128::from(between_ns.max(1));
             u64::try_from(exact).unwrap_or(u64::MAX)
         };
-        if !is_sharp {
+        // What was bridged, estimated or doubted is no constant power, and its bound must stay.
+        if !is_sharp || self.coverage < 1.0 || self.ambiguous > 0 || a.estimated != b.estimated {
             return self;
         }
         let energy_uj = self.energy_uj.map(scale);
