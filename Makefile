@@ -20,6 +20,7 @@ test: test-rust test-python  ## everything that can fail, Rust and Python
 
 test-rust: cargo
 	cargo test --workspace --quiet
+	$(MAKE) loom
 
 test-python: cargo $(BIN)/python
 	$(BIN)/pip install --quiet '.[demo,test]'
@@ -34,8 +35,8 @@ lint: cargo $(BIN)/python
 wheel: cargo $(BIN)/python  ## dist/*.whl, one for every CPython from 3.10 on
 	$(BIN)/pip wheel --no-deps --wheel-dir dist .
 
-loom: cargo  ## every interleaving of ring and snapshot, up to two preemptions
-	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 CARGO_TARGET_DIR=target/loom \
+loom: cargo  ## every interleaving of ring and published words, up to three preemptions
+	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
 	cargo test --package eco2ai-fast-core --test loom --release --quiet
 
 TSAN_FLAGS := -Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer

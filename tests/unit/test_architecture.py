@@ -20,7 +20,7 @@ CORE_ROWS = (
     {"domain", "sample"},
     {"step", "source"},
     {"counter", "choice", "cross_check"},
-    {"gauge", "ring"},
+    {"gauge", "ring", "published"},
     {"integrate", "snapshot", "curve"},
     {"panel"},
     {"keepalive", "sampler"},

@@ -38,6 +38,7 @@ pub mod integrate;
 pub mod keepalive;
 pub mod meter;
 pub mod panel;
+pub mod published;
 pub mod ring;
 pub mod sample;
 pub mod sampler;

@@ -1,128 +1,57 @@
 //! The latest state of every domain, published for any number of readers that never wait for the writer.
-//!
-//! A few slots of plain atomics are filled in turn. Each carries a sequence number that is odd while it is written;
-//! `latest` names the last complete one. A reader copies that slot and accepts it if the number was even and did not
-//! change. The writer would have to lap all slots during one copy to make a reader try again.
-
-use crate::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use crate::counter::State;
 use crate::error::Fault;
+use crate::published::Published;
+use crate::sync::Ordering;
 
-/// Slots in rotation: a reader fails only if the writer laps three publications within its copy of some 100 ns.
-/// The model checker is given two, so that a few publications lap them.
-const SLOTS: usize = if cfg!(loom) { 2 } else { 4 };
 /// Words of one state.
 const WORDS: usize = 20;
 /// Words of a state's brief form.
 pub const BRIEF: usize = 11;
-/// Tries before a reader gives up; a torn slot in a forked child is the only way to use them up.
-const TRIES: usize = if cfg!(loom) { 3 } else { 64 };
 
-/// The states in a copy of their brief form: totals, times and flags, without what only the next reading needs.
-pub fn states(words: &[u64]) -> impl Iterator<Item = State> {
-    words.as_chunks().0.iter().map(unpack_brief)
-}
-
-/// One published copy.
+/// The published states of all domains of one panel.
 #[derive(Debug)]
-struct Slot {
-    /// Odd while the words are being written.
-    sequence: AtomicU64,
-    words: Box<[AtomicU64]>,
-}
-
-/// The published states of all domains of one meter.
-#[derive(Debug)]
-pub struct Snapshot {
-    slots: [Slot; SLOTS],
-    /// Index of the last complete slot.
-    latest: AtomicUsize,
-}
+pub struct Snapshot(Published);
 
 impl Snapshot {
     /// A snapshot of `domains` states, none of them known yet.
     pub fn new(domains: usize) -> Self {
-        Self { slots: std::array::from_fn(|_| Slot::new(domains)), latest: AtomicUsize::new(0) }
+        Self(Published::new(domains * WORDS))
     }
 
-    /// Publishes `states`. Only one thread may do so at a time; the meter's writer token sees to that.
+    /// Publishes `states`. Only one thread may do so at a time; the panel's writer token sees to that.
     pub fn publish(&self, states: &[State]) {
-        // Relaxed: only the writer stores `latest`, and writers follow one another through the token.
-        let next = (self.latest.load(Ordering::Relaxed) + 1) % SLOTS;
-        self.slots[next].write(states);
-        // Release: pairs with the Acquire in read(), so that whoever sees the index sees the words.
-        self.latest.store(next, Ordering::Release);
+        self.0.publish(states.iter().flat_map(pack));
     }
 
     /// Appends the brief form of the latest states, in words: all that a reader in a hurry needs.
-    /// `false` and nothing appended if a writer died in the middle (a forked child).
+    /// `false` if a writer died in the middle (a forked child).
     pub fn copy(&self, words: &mut Vec<u64>) -> bool {
         let start = words.len();
-        (0..TRIES).any(|_| {
+        self.0.read(|published| {
             words.truncate(start);
-            // Acquire: pairs with the Release in publish().
-            let latest = self.latest.load(Ordering::Acquire);
-            self.slots[latest].copy(words)
-        })
-    }
-
-    /// Copies the latest states; `false` if a writer died in the middle (a forked child).
-    pub fn read(&self, states: &mut [State]) -> bool {
-        (0..TRIES).any(|_| {
-            // Acquire: pairs with the Release in publish().
-            let latest = self.latest.load(Ordering::Acquire);
-            self.slots[latest].read(states)
-        })
-    }
-}
-
-impl Slot {
-    fn new(domains: usize) -> Self {
-        Self { sequence: AtomicU64::new(0), words: (0..domains * WORDS).map(|_| AtomicU64::new(0)).collect() }
-    }
-
-    fn write(&self, states: &[State]) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence | 1, Ordering::Relaxed);
-        // Release: no word below may become visible before the odd number; pairs with the Acquire fence in read().
-        fence(Ordering::Release);
-        for (words, state) in self.words.chunks_exact(WORDS).zip(states) {
-            for (word, value) in words.iter().zip(pack(state)) {
-                word.store(value, Ordering::Relaxed);
-            }
-        }
-        // Release: the even number becomes visible after every word; pairs with the first load in read().
-        self.sequence.store((sequence | 1) + 1, Ordering::Release);
-    }
-
-    fn copy(&self, words: &mut Vec<u64>) -> bool {
-        // Relaxed: the sequence number around the copy tells whether these words belong together.
-        self.consistently(|| {
-            for state in self.words.chunks_exact(WORDS) {
+            for state in published.chunks_exact(WORDS) {
+                // Relaxed: see Published::read().
                 words.extend(state[..BRIEF].iter().map(|word| word.load(Ordering::Relaxed)));
             }
         })
     }
 
-    fn read(&self, states: &mut [State]) -> bool {
-        self.consistently(|| {
-            for (words, state) in self.words.chunks_exact(WORDS).zip(states.iter_mut()) {
-                // Relaxed: as in copy().
+    /// Copies the latest states; `false` if a writer died in the middle (a forked child).
+    pub fn read(&self, states: &mut [State]) -> bool {
+        self.0.read(|published| {
+            for (words, state) in published.chunks_exact(WORDS).zip(states.iter_mut()) {
+                // Relaxed: see Published::read().
                 *state = unpack(&std::array::from_fn(|index| words[index].load(Ordering::Relaxed)));
             }
         })
     }
+}
 
-    /// Whether nothing was written while `copy` ran.
-    fn consistently(&self, copy: impl FnOnce()) -> bool {
-        // Acquire: pairs with the Release at the end of write(): the words are at least as new as the number.
-        let before = self.sequence.load(Ordering::Acquire);
-        copy();
-        // Acquire: if any word came from a newer write, the number read below is newer too; pairs with the fence in write().
-        fence(Ordering::Acquire);
-        before.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == before
-    }
+/// The states in a copy of their brief form: totals, times and flags, without what only the next reading needs.
+pub fn states(words: &[u64]) -> impl Iterator<Item = State> {
+    words.as_chunks().0.iter().map(unpack_brief)
 }
 
 /// What a reading shows comes first, in [`BRIEF`] words.
@@ -218,7 +147,7 @@ fn unpack_fault(bits: u64) -> Option<Fault> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     const FAULTS: [Option<Fault>; 7] = [
         None,

@@ -1,20 +1,16 @@
-//! Ring and snapshot under every interleaving that the memory model allows, up to a bound on preemptions.
+//! Ring and published words under every interleaving that the memory model allows, up to a bound on preemptions.
 //!
-//! `make loom`, or `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --test loom --release`.
+//! `make loom`, or `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --test loom --release`.
 #![cfg(loom)]
 
-use eco2ai_fast_core::counter::State;
+use eco2ai_fast_core::published::Published;
 use eco2ai_fast_core::ring::{Entry, Ring};
-use eco2ai_fast_core::snapshot::Snapshot;
 use loom::sync::Arc;
+use loom::sync::atomic::Ordering;
 use loom::thread;
 
 fn entry(value: u64) -> Entry {
     Entry { t_ns: value, half_ns: value, total: value, estimated: value, uncovered_ns: value }
-}
-
-fn state(value: u64) -> State {
-    State { raw: value, t_ns: value, total: value, edge_ns: value, known: true, ..State::default() }
 }
 
 #[test]
@@ -50,23 +46,35 @@ fn what_the_ring_counts_as_pushed_can_be_read_until_it_is_overwritten() {
     });
 }
 
+/// Two words that belong together: a value and its double.
+fn words(value: u64) -> impl Iterator<Item = u64> {
+    [value, 2 * value].into_iter()
+}
+
+fn read(published: &Published) -> Option<[u64; 2]> {
+    let mut copy = [0; 2];
+    published.read(|words| copy = [0, 1].map(|index: usize| words[index].load(Ordering::Relaxed))).then_some(copy)
+}
+
 #[test]
-fn a_reader_of_the_snapshot_never_sees_half_a_state_nor_an_older_one_even_when_lapped() {
+fn published_words_are_read_together_or_not_at_all_even_when_lapped() {
     loom::model(|| {
-        let snapshot = Arc::new(Snapshot::new(1));
-        snapshot.publish(&[state(1)]);
+        let published = Arc::new(Published::new(2));
+        published.publish(words(1));
         let writer = {
-            let snapshot = snapshot.clone();
-            // The model checker's snapshot has two slots: the second publication writes over the one being read.
-            thread::spawn(move || (2..4).for_each(|value| snapshot.publish(&[state(value)])))
+            let published = published.clone();
+            // The model checker's two slots are lapped by the second of these.
+            thread::spawn(move || (2..5).for_each(|value| published.publish(words(value))))
         };
-        let mut states = [State::default()];
-        if snapshot.read(&mut states) {
-            assert_eq!(states, [state(states[0].raw)]);
-            assert!(states[0].raw >= 1);
+        let mut last = 1;
+        for _ in 0..2 {
+            if let Some([value, double]) = read(&published) {
+                assert_eq!(double, 2 * value);
+                assert!(value >= last, "older than before");
+                last = value;
+            }
         }
         writer.join().unwrap();
-        assert!(snapshot.read(&mut states));
-        assert_eq!(states, [state(3)]);
+        assert_eq!(read(&published), Some([4, 8]));
     });
 }
