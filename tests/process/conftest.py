@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,5 +48,13 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
     line = CommandLine(tmp_path / "config")
     yield line
     for process in line.started:
-        process.kill()
-        process.communicate()
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends what a failed test left: CMD first, which would live on and hold the pipes."""
+    with suppress(OSError):
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+    process.kill()
+    process.communicate()

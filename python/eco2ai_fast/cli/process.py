@@ -4,6 +4,9 @@ A terminal gives its signals to the whole foreground group, so CMD has them alre
 passed on. While CMD runs, every signal waits in the queue for `sigwaitinfo`, which tells who sent it: no handler runs,
 and Python's own are back in place afterwards. Orphans of CMD come to us instead of init, so that what they did can be
 counted; nobody waits for those that live on.
+
+What cannot be kept: SIGKILL and SIGSTOP for us alone do not reach CMD; what somebody sends to our whole group by
+`kill -- -GROUP` reaches CMD twice; the parent that CMD and its orphans see are we.
 """
 
 from __future__ import annotations
