@@ -165,6 +165,20 @@ def test_command_that_stops_itself_stops_us_until_it_is_continued(cli) -> None:
     assert process.returncode == 9
 
 
+def test_second_stop_that_came_before_we_went_on_from_the_first_is_not_lost(cli) -> None:
+    process = cli.ready(*LISTEN)
+    child = child_of(process.pid)
+    os.kill(child, signal.SIGSTOP)
+    assert stopped(process.pid) == signal.SIGSTOP
+    os.kill(child, signal.SIGCONT)
+    os.kill(child, signal.SIGTSTP)
+    process.send_signal(signal.SIGCONT)
+    assert stopped(process.pid) == signal.SIGTSTP
+    assert state(child) == "T"
+    process.send_signal(signal.SIGCONT)
+    assert_nothing_more(process)
+
+
 def test_command_that_was_continued_with_its_group_is_not_continued_again(cli) -> None:
     script = LISTENER.replace('"SIGRTMIN"', '"SIGCONT"')
     process = cli.ready("run", "--", sys.executable, "-c", script, start_new_session=True)
