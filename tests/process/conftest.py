@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,32 @@ class CommandLine:
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
     line = CommandLine(tmp_path / "config")
-    yield line
+    with patience():
+        yield line
     for process in line.started:
-        process.kill()
-        process.communicate()
+        end(process)
+
+
+@contextmanager
+def patience(seconds: int = 120) -> Iterator[None]:
+    """What waits in vain fails instead of hanging."""
+
+    def give_up(number: int, frame: object) -> None:
+        raise TimeoutError(f"nothing happened for {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends what a failed test left: CMD first, which would live on and hold the pipes."""
+    if process.poll() is None:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in [*map(int, children), process.pid]:
+            os.kill(pid, signal.SIGKILL)
+    process.communicate()

@@ -18,7 +18,7 @@ from eco2ai_fast.attribution import parse_process
 LISTENER = textwrap.dedent(
     """
     import os, signal, sys
-    names = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGRTMIN"]
+    names = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGRTMIN", "SIGRTMAX"]
     numbers = [getattr(signal, name) for name in names]
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     print("ready", flush=True)
@@ -48,14 +48,21 @@ def wait_for(what: str, condition, tries: int = 3000) -> None:
     pytest.fail(f"in vain: {what}")
 
 
+def assert_nothing_more(process: subprocess.Popen[str]) -> None:
+    """The highest signal is taken last: what was on its way before it would come first."""
+    process.send_signal(signal.SIGRTMAX)
+    assert process.stdout.readline() == "SIGRTMAX\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=60)[0] == "SIGTERM\n"
+    assert process.returncode == 7
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGRTMIN"])
 def test_signal_sent_to_us_reaches_the_command_once(cli, name: str) -> None:
     process = cli.ready(*LISTEN)
     process.send_signal(getattr(signal, name))
     assert process.stdout.readline() == f"{name}\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[0] == "SIGTERM\n"  # and nothing between
-    assert process.returncode == 7
+    assert_nothing_more(process)
 
 
 def test_second_interrupt_reaches_the_command_too(cli) -> None:
@@ -84,8 +91,7 @@ def test_signal_that_the_command_sends_to_its_group_comes_once(cli) -> None:
     script = f"import os, signal\n{LISTENER}".replace("while True", "os.kill(0, signal.SIGRTMIN)\nwhile True")
     process = cli.ready("run", "--", sys.executable, "-c", script, start_new_session=True)
     assert process.stdout.readline() == "SIGRTMIN\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[0] == "SIGTERM\n"
+    assert_nothing_more(process)
 
 
 def test_signal_that_nohup_has_us_ignore_does_not_end_a_series(cli) -> None:
@@ -108,11 +114,32 @@ def test_signal_between_two_runs_ends_the_series(cli) -> None:
     assert out.count("ready") < 999
 
 
+def test_signal_that_came_before_the_command_keeps_it_from_starting(cli) -> None:
+    # Between two runs of a series nobody would pass on a key of the terminal.
+    script = """
+        import os, signal
+        from eco2ai_fast.cli.process import Supervisor
+        with Supervisor() as supervisor:
+            os.kill(os.getpid(), signal.SIGINT)
+            ended = supervisor.run(["echo", "started"])
+        print(ended.started, ended.interrupted, ended.exit_code)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, env=cli.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "False True 130\n"
+
+
 def stopped(pid: int) -> int:
     """Waits until a child of this test stops; by which signal."""
-    _, status = os.waitpid(pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status), status
-    return os.WSTOPSIG(status)
+    seen: list[int] = []
+
+    def has_changed() -> bool:
+        seen.append(os.waitpid(pid, os.WUNTRACED | os.WNOHANG)[1])
+        return seen[-1] != 0
+
+    wait_for("it stops", has_changed)
+    assert os.WIFSTOPPED(seen[-1]), seen[-1]
+    return os.WSTOPSIG(seen[-1])
 
 
 @pytest.mark.parametrize("name", ["SIGTSTP", "SIGTTIN", "SIGTTOU"])
@@ -138,8 +165,22 @@ def test_command_that_stops_itself_stops_us_until_it_is_continued(cli) -> None:
     assert process.returncode == 9
 
 
+def test_second_stop_that_came_before_we_went_on_from_the_first_is_not_lost(cli) -> None:
+    process = cli.ready(*LISTEN)
+    child = child_of(process.pid)
+    os.kill(child, signal.SIGSTOP)
+    assert stopped(process.pid) == signal.SIGSTOP
+    os.kill(child, signal.SIGCONT)
+    os.kill(child, signal.SIGTSTP)
+    process.send_signal(signal.SIGCONT)
+    assert stopped(process.pid) == signal.SIGTSTP
+    assert state(child) == "T"
+    process.send_signal(signal.SIGCONT)
+    assert_nothing_more(process)
+
+
 def test_command_that_was_continued_with_its_group_is_not_continued_again(cli) -> None:
-    script = LISTENER.replace('"SIGRTMIN"]', '"SIGCONT"]')
+    script = LISTENER.replace('"SIGRTMIN"', '"SIGCONT"')
     process = cli.ready("run", "--", sys.executable, "-c", script, start_new_session=True)
     process.send_signal(signal.SIGSTOP)  # in a session without a terminal nothing else stops a group
     child = child_of(process.pid)
@@ -149,8 +190,7 @@ def test_command_that_was_continued_with_its_group_is_not_continued_again(cli) -
     assert process.stdout.readline() == "SIGCONT\n"
     # We may have stopped like CMD in between: then the shell continues us once more.
     wait_for("both go on", lambda: "T" not in state(process.pid) + state(child) or os.kill(process.pid, signal.SIGCONT))
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[0] == "SIGTERM\n"
+    assert_nothing_more(process)
 
 
 def test_signal_that_comes_while_the_command_ends_does_not_take_its_exit_code(cli) -> None:

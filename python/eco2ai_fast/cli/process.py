@@ -4,6 +4,9 @@ A terminal gives its signals to the whole foreground group, so CMD has them alre
 passed on. While CMD runs, every signal waits in the queue for `sigwaitinfo`, which tells who sent it: no handler runs,
 and Python's own are back in place afterwards. Orphans of CMD come to us instead of init, so that what they did can be
 counted; nobody waits for those that live on.
+
+What cannot be kept: SIGKILL and SIGSTOP for us alone do not reach CMD; what somebody sends to our whole group by
+`kill -- -GROUP` reaches CMD twice; the parent that CMD and its orphans see are we.
 """
 
 from __future__ import annotations
@@ -78,6 +81,7 @@ class Supervisor:
         self.adopts_orphans = False
         self._child: int | None = None
         self._status: int | None = None
+        self._is_stopped = False
         self._has_children = False
         self._reaped_s = 0.0
         self._interrupted = False
@@ -119,6 +123,7 @@ class Supervisor:
 
     def _wait(self) -> int:
         self._status = None
+        self._is_stopped = False
         self._interrupted = self._interrupt_key = False
         while self._status is None:
             info = signal.sigwaitinfo(_HELD)
@@ -138,22 +143,31 @@ class Supervisor:
         return self._reaped_s + sum(map(procfs.cpu_s, living)), alive
 
     def _reap(self) -> None:
-        """Takes note of all children that ended or, CMD itself, stopped."""
+        """Takes note of all children that ended or, CMD itself, stopped or went on."""
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG | os.WUNTRACED)
+                pid, status, usage = os.wait4(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             except ChildProcessError:
                 self._has_children = False
                 return
             self._has_children = True
             if pid == 0:
-                return
-            if not os.WIFSTOPPED(status):
+                break
+            if os.WIFEXITED(status) or os.WIFSIGNALED(status):
                 self._reaped_s += usage.ru_utime + usage.ru_stime
-                if pid == self._child:
-                    self._status = status
-            elif pid == self._child:
-                self._stop_like(os.WSTOPSIG(status))
+            if pid == self._child:
+                self._note(status)
+        if self._is_stopped:  # we went on, and nobody has let CMD go on: a shell's `fg` would have reached the group
+            self._send(signal.SIGCONT)
+
+    def _note(self, status: int) -> None:
+        """What became of CMD. When it stops we stop in the same way, so that the shell sees it."""
+        self._is_stopped = os.WIFSTOPPED(status)
+        if self._is_stopped:
+            _stop_by(os.WSTOPSIG(status))
+        elif not os.WIFCONTINUED(status):
+            self._status = status
+            self._child = None  # its id may be somebody else's from now on
 
     def _pass_on(self, info: struct_siginfo) -> None:
         """Gives CMD a signal that was meant for it and has not reached it."""
@@ -161,32 +175,26 @@ class Supervisor:
             self._interrupted |= info.si_signo in self._ending
             self._interrupt_key |= info.si_signo == signal.SIGINT
         elif info.si_signo == signal.SIGCONT:
-            self._continue()
+            pass  # has done its work: it let us go on, and so CMD (_reap)
         elif not procfs.is_below(info.si_pid, os.getpid()):  # else `kill 0` in a script: its group has it
             self._interrupted |= info.si_signo in self._ending
             self._send(info.si_signo)
 
-    def _stop_like(self, signo: int) -> None:
-        """CMD stopped: stop in the same way, so that the shell sees it, and go on with CMD later."""
-        previous = None if signo == signal.SIGSTOP else signal.signal(signo, signal.SIG_DFL)
-        # Sent while held back, it is one with what the terminal may have sent: we stop once.
-        os.kill(os.getpid(), signo)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signo})
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signo} & _HELD)
-        if previous is not None:
-            signal.signal(signo, previous)
-        self._continue()
-
-    def _continue(self) -> None:
-        """Lets CMD go on if it is stopped still: a shell's `fg` has reached it with the whole group."""
-        child = procfs.process(self._child) if self._child else None
-        if child is not None and child.state == "T":
-            self._send(signal.SIGCONT)
-
     def _send(self, signo: int) -> None:
-        if self._child and self._status is None:  # not waited for yet, so the id is still CMD's
+        if self._child is not None:
             with suppress(OSError):  # CMD has other rights than we have (sudo): so had it without us
                 os.kill(self._child, signo)
+
+
+def _stop_by(signo: int) -> None:
+    """Stops this process by a signal that is held back or cannot be; returns when it is continued."""
+    previous = None if signo == signal.SIGSTOP else signal.signal(signo, signal.SIG_DFL)
+    # Sent while held back, it is one with what the terminal may have sent: we stop once.
+    os.kill(os.getpid(), signo)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signo})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signo} & _HELD)
+    if previous is not None:
+        signal.signal(signo, previous)
 
 
 def die_of_interrupt() -> None:
