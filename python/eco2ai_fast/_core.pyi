@@ -39,6 +39,7 @@ class Meter:
     packages together, or of the whole computer with is_wall_power, whose memory is then taken off.
     calibration: words for where idle and max come from, shown wherever they are used.
     instance_type: the cloud's name of this machine's type, "m5.large"; it tells the processor's family.
+    storage: "off", "show" or "count" a model of the disks.
 
     Raises SourceError if nothing can be measured or modelled.
     """
@@ -56,6 +57,7 @@ class Meter:
         calibration: str | None = None,
         is_wall_power: bool = False,
         instance_type: str | None = None,
+        storage: str = "off",
     ) -> Self: ...
     @property
     def domains(self) -> list[Domain]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 # Settings that make a machine's meter; rate_hz is read at start().
-MACHINE_SETTINGS = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w", "instance_type")
+MACHINE_SETTINGS = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w", "instance_type", "storage")
 
 
 def machine_settings(**arguments: Any) -> dict[str, Any]:

@@ -103,6 +103,9 @@ SETTINGS: dict[str, Setting] = {
         Setting("ram_w", _number(0), None, "power of all memory in W"),
         Setting("instance_type", _text, None, "type of the cloud's instance, for the models: m5.large"),
         Setting(
+            "storage", _choice("off", "show", "count"), "off", "model the disks: off, show, or count in the sum"
+        ),
+        Setting(
             "sources", _choice("auto", "perf", "powercap", "msr", "file", "estimate"), "auto", "how energy is read"
         ),
         Setting("rate_hz", _rate, "auto", "samples per second of a started Meter, or auto"),

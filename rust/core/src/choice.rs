@@ -29,7 +29,8 @@ pub fn choose(sources: &mut Vec<Box<dyn Source>>) -> Vec<Domain> {
         let keep = free_channels(source.as_ref(), &mut taken);
         source.retain(&keep);
         let name = source.name();
-        domains.extend(source.channels().iter().map(|channel| domain(name, channel)));
+        let counts = |channel: &Channel| source.counts(channel.place.kind);
+        domains.extend(source.channels().iter().map(|channel| domain(name, channel, counts(channel))));
     }
     sources.retain(|source| !source.channels().is_empty());
     name_parents(&mut domains);
@@ -66,19 +67,12 @@ fn covers(measured: Place, other: Place) -> bool {
     measured.kind == other.kind && same_package && same_die
 }
 
-fn domain(source: &'static str, channel: &Channel) -> Domain {
+fn domain(source: &'static str, channel: &Channel, counted: bool) -> Domain {
     let reason = match channel.provenance {
         Provenance::Measured => format!("read through {source}: {}", channel.detail),
         Provenance::Modelled => format!("no meter can be read, so modelled: {}", channel.detail),
     };
-    Domain {
-        id: channel.place.id(),
-        source,
-        channel: channel.clone(),
-        counted: channel.place.kind.is_counted(),
-        parent: None,
-        reason,
-    }
+    Domain { id: channel.place.id(), source, channel: channel.clone(), counted, parent: None, reason }
 }
 
 /// The closest container: a package before the platform.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::clock::Clock;
-use crate::domain::Channel;
+use crate::domain::{Channel, Kind};
 use crate::error::Error;
 use crate::sample::Sample;
 
@@ -21,6 +21,7 @@ pub mod ram_model;
 pub mod replay;
 pub mod root;
 pub mod stat;
+pub mod storage;
 pub mod sys;
 pub mod tdp;
 pub mod topology;
@@ -39,6 +40,11 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 
     /// Reads every channel once. `samples` has one place for each.
     fn read(&self, clock: &dyn Clock, samples: &mut [Sample]);
+
+    /// Whether the machine's sum includes its domains of a kind.
+    fn counts(&self, kind: Kind) -> bool {
+        kind.is_counted()
+    }
 
     /// Keeps only the channels whose mark is true, so that what another route measures is not read twice.
     fn retain(&mut self, keep: &[bool]);
@@ -128,6 +134,8 @@ pub struct ModelFigures {
     pub is_wall_power: bool,
     /// Type of the cloud's instance, such as `m5.large`.
     pub instance_type: Option<String>,
+    /// Whether to model the disks.
+    pub storage: storage::Wish,
 }
 
 /// Which sources to look for.
@@ -179,6 +187,7 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
     }
     if wanted.includes(Wanted::Estimate) {
         estimate::discover(root, figures, &mut found);
+        storage::discover(root, figures, &mut found);
     }
     if found.sources.is_empty() { Err(nothing(root, wanted, &found)) } else { Ok(found) }
 }
