@@ -32,7 +32,8 @@ def clock_anchor() -> tuple[int, int, int]:
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
-    sources: "auto" (perf, powercap, files of other drivers, then models), one of "perf", "powercap", "file", "estimate", or a list of ScriptedDomain.
+    sources: "auto" (perf, powercap, files of other drivers, then models), one of "perf", "powercap", "file",
+    "estimate", or a list of ScriptedDomain.
     sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
     clock: a ManualClock, with scripted domains only.
     cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w: the user's figures for the models, in watts; idle and max are of all
@@ -65,6 +66,9 @@ class Meter:
     @property
     def findings(self) -> list[Finding]:
         """What was looked for, found or not: the substance of ``eco2ai-fast doctor``."""
+    @property
+    def idle_powers_w(self) -> list[float | None]:
+        """Watts of each of `domains` at rest, where a model knows them; None for meters."""
     @property
     def keep_alive_period_s(self) -> float | None:
         """How often the counters are read while a window is open; None if none of them wraps."""

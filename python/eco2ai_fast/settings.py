@@ -97,6 +97,9 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting("price_per_kwh", _number(-math.inf), None, "price of electricity per kWh, in `currency`"),
         Setting("currency", _text, None, "currency of price_per_kwh, as it shall be printed: EUR"),
+        Setting(
+            "auxiliary", _number(1.0), 1.0, "energy of the whole computer over that of what is measured: 1.15 to 1.6"
+        ),
         Setting("cpu_tdp_w", _number(0, above=True), None, "TDP of one CPU package in W"),
         Setting("cpu_idle_w", _number(0), None, "power of all CPU packages at rest in W"),
         Setting("cpu_max_w", _number(0, above=True), None, "power of all CPU packages at full load in W"),

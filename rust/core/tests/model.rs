@@ -1,6 +1,6 @@
 //! Does the model of the processor add up, however a time is cut into windows?
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use std::fs;
 use std::path::Path;
@@ -103,14 +103,14 @@ fn a_modelled_window_says_that_it_is_modelled_and_how_far_off_it_may_be() {
 }
 
 /// Domains of a machine with two disks, one of them virtual, and what a gigabyte read and ten seconds cost.
-fn storage(figures: ModelFigures) -> Option<(bool, f64)> {
+fn storage(figures: &ModelFigures) -> Option<(bool, f64)> {
     let machine = Machine::new();
     let stat = |sectors: u64| format!("5 0 {sectors} 1 5 0 0 1 0 1 1\n");
     for disk in ["nvme0n1", "vda"] {
         fs::create_dir_all(machine.tree.path().join("sys/block").join(disk).join("device")).unwrap();
         fs::write(machine.tree.path().join("sys/block").join(disk).join("stat"), stat(0)).unwrap();
     }
-    let found = source::discover(&Root::new(machine.tree.path()), Wanted::Estimate, &figures).unwrap();
+    let found = source::discover(&Root::new(machine.tree.path()), Wanted::Estimate, figures).unwrap();
     let refused = found.findings.iter().any(|finding| finding.detail.contains("vda"));
     assert_eq!(refused, figures.storage != Wish::Off, "{:?}", found.findings);
     let meter = Meter::with_sources(found.sources, &(Arc::new(machine.clock.clone()) as Arc<dyn Clock>));
@@ -126,13 +126,13 @@ fn storage(figures: ModelFigures) -> Option<(bool, f64)> {
 #[test]
 fn disks_are_modelled_if_asked_for_and_counted_only_if_that_is_asked_for() {
     let figures = |storage| ModelFigures { storage, ..ModelFigures::default() };
-    assert_eq!(storage(figures(Wish::Off)), None);
-    let (counted, energy_j) = storage(figures(Wish::Show)).unwrap();
+    assert_eq!(storage(&figures(Wish::Off)), None);
+    let (counted, energy_j) = storage(&figures(Wish::Show)).unwrap();
     // 1 W at rest, 1.5 nJ a byte.
     assert!(!counted && (energy_j - 11.5).abs() < 1e-3, "{energy_j}");
-    assert!(storage(figures(Wish::Count)).unwrap().0);
+    assert!(storage(&figures(Wish::Count)).unwrap().0);
     let calibrated = ModelFigures { is_wall_power: true, ..figures(Wish::Count) };
-    assert!(!storage(calibrated).unwrap().0, "wall power has the disks in it");
+    assert!(!storage(&calibrated).unwrap().0, "wall power has the disks in it");
 }
 
 #[test]
@@ -143,6 +143,7 @@ fn a_wattmeter_s_figures_are_the_sum_of_all_models_with_nothing_twice() {
     let found = source::discover(&Root::new(machine.tree.path()), Wanted::Estimate, &figures).unwrap();
     machine.meter = Meter::with_sources(found.sources, &(Arc::new(machine.clock.clone()) as Arc<dyn Clock>));
     for (busy, power_w) in [(0, 52.0), (4, 210.0)] {
+        assert_eq!(machine.meter.idle_powers_w().into_iter().flatten().sum::<f64>(), 52.0);
         let energy_uj: u64 = machine.window(|machine| machine.run(1_000, busy)).iter().sum();
         assert!((energy_uj as f64 / 1e7 - power_w).abs() < 1e-3, "{energy_uj}");
     }

@@ -104,6 +104,11 @@ impl Meter {
     }
 
     #[getter]
+    fn idle_powers_w(&self) -> Vec<Option<f64>> {
+        self.meter.idle_powers_w()
+    }
+
+    #[getter]
     fn keep_alive_period_s(&self) -> Option<f64> {
         self.meter.keep_alive_period_ns().map(units::seconds)
     }

@@ -46,6 +46,11 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         kind.is_counted()
     }
 
+    /// Power at rest of each channel in microwatts, where a model knows it.
+    fn idle_power_uw(&self, _channel: usize) -> Option<u64> {
+        None
+    }
+
     /// Keeps only the channels whose mark is true, so that what another route measures is not read twice.
     fn retain(&mut self, keep: &[bool]);
 }
