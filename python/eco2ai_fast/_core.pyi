@@ -248,7 +248,7 @@ class ManualClock:
 class ScriptedDomain:
     """A domain whose meter follows a script, for tests.
 
-    kind: "package", "core", "uncore", "dram" or "psys".
+    kind: "package", "core", "uncore", "dram", "psys", "gpu-card", "battery" or "storage".
     readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules, or the name of
     a fault ("not permitted", "vanished", "read failed", "unreadable text").
     range_uj: value at which the counter starts again from 0; None: it never wraps.

@@ -58,7 +58,7 @@ class Meter(_core.Meter):
     Args:
         rate_hz: readings a second; "auto" is 10. Totals need no rate; a rate buys resolution in time. Meters that move
             more slowly than that are read at their own pace.
-        sources: "auto", "perf", "powercap", "estimate", or scripted domains (`eco2ai_fast.testing`).
+        sources: "auto", "perf", "powercap", "file", "estimate", or scripted domains (`eco2ai_fast.testing`).
         sysroot: prefix in front of /sys, /proc and /dev.
         edges: hunt for the instants at which counters change; None: from 500 Hz on.
         cpus: CPUs on which the threads stay; None: any.

@@ -189,6 +189,10 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
         hwmon::discover(root, &mut found);
         card::discover(root, &mut found);
         battery::discover(root, &mut found);
+        if found.findings.is_empty() {
+            let detail = "no hwmon device, graphics card or battery with a meter that is known here";
+            found.findings.push(Finding::of("file", Availability::Absent, detail));
+        }
     }
     if wanted.includes(Wanted::Estimate) {
         estimate::discover(root, figures, &mut found);
