@@ -59,7 +59,7 @@ class Processor:
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
-    sources: "auto" (perf, powercap, files of other drivers, then models), one of "perf", "powercap", "msr", "file" and
+    sources: "auto" (perf, powercap, files of other drivers, then models), one of "perf", "powercap", "msr", "file",
     "estimate", or a list of ScriptedDomain.
     sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
     clock: a ManualClock, with scripted domains only.
@@ -67,6 +67,7 @@ class Meter:
     packages together, or of the whole computer with is_wall_power, whose memory is then taken off.
     calibration: words for where idle and max come from, shown wherever they are used.
     instance_type: the cloud's name of this machine's type, "m5.large"; it tells the processor's family.
+    storage: "off", "show" or "count" a model of the disks.
 
     Raises SourceError if nothing can be measured or modelled.
     """
@@ -84,6 +85,7 @@ class Meter:
         calibration: str | None = None,
         is_wall_power: bool = False,
         instance_type: str | None = None,
+        storage: str = "off",
     ) -> Self: ...
     @property
     def domains(self) -> list[Domain]:
@@ -91,6 +93,9 @@ class Meter:
     @property
     def findings(self) -> list[Finding]:
         """What was looked for, found or not: the substance of ``eco2ai-fast doctor``."""
+    @property
+    def idle_powers_w(self) -> list[float | None]:
+        """Watts of each of `domains` at rest, where a model knows them; None for meters."""
     @property
     def keep_alive_period_s(self) -> float | None:
         """How often the counters are read while a window is open; None if none of them wraps."""
@@ -313,7 +318,7 @@ class ManualClock:
 class ScriptedDomain:
     """A domain whose meter follows a script, for tests.
 
-    kind: "package", "core", "uncore", "dram" or "psys".
+    kind: "package", "core", "uncore", "dram", "psys", "gpu-card", "battery" or "storage".
     readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules (of a gauge:
     microwatts), or the name of a fault ("not permitted", "vanished", "read failed", "unreadable text").
     signal: "counter", "point gauge" (shows the power at its last refresh) or "boxcar gauge" (shows the mean power of

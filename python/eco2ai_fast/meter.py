@@ -16,12 +16,34 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 # Settings that make a machine's meter; rate_hz is read at start().
-MACHINE_SETTINGS = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w", "instance_type")
+MACHINE_SETTINGS = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w", "instance_type", "storage")
+# What a calibration stands in for; a sysroot is another machine.
+CALIBRATED = ("cpu_idle_w", "cpu_max_w", "cpu_tdp_w", "sysroot")
 
 
 def machine_settings(**arguments: Any) -> dict[str, Any]:
-    """The settings a core meter is made from; arguments that are not None come first."""
-    return {name: settings.resolve(name, arguments.get(name))[0] for name in MACHINE_SETTINGS}
+    """The settings a core meter is made from; arguments that are not None come first.
+
+    Figures of the processor that nobody set come from this machine's calibration.
+    """
+    values = {name: settings.resolve(name, arguments.get(name))[0] for name in MACHINE_SETTINGS}
+    if all(values[name] is None for name in CALIBRATED):
+        values |= _calibrated()
+    return values
+
+
+def _calibrated() -> dict[str, Any]:
+    """A file that cannot be read is warned about: it must not stop the user's program."""
+    from .calibration import CalibrationError, load
+
+    try:
+        found = load()
+    except CalibrationError as error:
+        import warnings
+
+        warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+        return {}
+    return {} if found is None else found.figures()
 
 
 class Meter(_core.Meter):
@@ -36,7 +58,7 @@ class Meter(_core.Meter):
     Args:
         rate_hz: readings a second; "auto" is 10. Totals need no rate; a rate buys resolution in time. Meters that move
             more slowly than that are read at their own pace.
-        sources: "auto", "perf", "powercap", "estimate", or scripted domains (`eco2ai_fast.testing`).
+        sources: "auto", "perf", "powercap", "file", "estimate", or scripted domains (`eco2ai_fast.testing`).
         sysroot: prefix in front of /sys, /proc and /dev.
         edges: hunt for the instants at which counters change; None: from 500 Hz on.
         cpus: CPUs on which the threads stay; None: any.

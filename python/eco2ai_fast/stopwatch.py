@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from . import _core
 
 MODES = ("direct", "precise")
+SCOPES = ("machine", "process")
 
 _implicit: Meter | None = None
 
@@ -37,13 +38,15 @@ class measure:
             milliseconds, and takes the power there as constant: for code of 1 to 100 ms.
         zone: grid zone of this measurement; else the configured one, else the world's average.
         pue: PUE of this measurement; else the configured one.
+        scope: "machine", or "process": of processors and memory only the share that this process and its descendants
+            took by CPU time; `m.process` says how much that was. Graphics cards stay whole.
         meter: a meter of `eco2ai_fast.testing` instead of the machine's.
 
     One object may be used again and again, also nested. Raises UnknownZoneError or SettingsError at once for a zone or
     PUE that cannot be; nothing is raised later into the measured program.
     """
 
-    __slots__ = ("_meter", "_mode", "_name", "_open", "_pue", "_spare", "_zone")
+    __slots__ = ("_meter", "_mode", "_name", "_open", "_pue", "_scope", "_spare", "_zone")
 
     def __init__(
         self,
@@ -52,10 +55,13 @@ class measure:
         mode: str = "direct",
         zone: str | None = None,
         pue: float | None = None,
+        scope: str = "machine",
         meter: Meter | None = None,
     ) -> None:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+        if scope not in SCOPES:
+            raise ValueError(f"scope must be one of {', '.join(SCOPES)}, not {scope!r}")
         if zone is not None:
             from .carbon import intensity
 
@@ -66,6 +72,7 @@ class measure:
         self._mode = mode
         self._zone = zone
         self._pue = pue
+        self._scope = scope
         self._meter = meter
         # The windows open now, by thread: two threads may use one object.
         self._open: dict[int, list[tuple[_core.Window | None, Measurement]]] = {}
@@ -80,6 +87,10 @@ class measure:
             meter = self._meter or implicit_meter()
             window = self._spare.pop() if self._spare else meter.window(self._mode)
             measurement._meter = meter
+            if self._scope == "process":
+                from .process_share import ProcessShare
+
+                measurement._process = ProcessShare()
             window.begin()
         except EnergyError as error:
             if isinstance(error, SourceError) and settings.resolve("sources")[1] != "default":
@@ -93,6 +104,8 @@ class measure:
             return
         try:
             measurement._close(window.end())
+            if measurement._process is not None:
+                measurement._process.close()
         except EnergyError as error:
             measurement._fail(str(error))
         else:

@@ -30,7 +30,9 @@ CORE_ROWS = (
 # What a module of the package may import when it is imported itself, beside itself, _core, settings and quantity.
 PACKAGE_ROWS = (
     {"settings", "quantity", "_core"},
-    {"carbon", "attribution"},
+    {"carbon", "attribution", "calibration"},
+    {"process_tree"},
+    {"process_share"},
     {"measurement"},
     {"meter", "presentation", "energies", "record", "decorator"},
     {"stopwatch"},

@@ -28,7 +28,8 @@ pub fn choose(sources: &mut Vec<Box<dyn Source>>, findings: &[Finding]) -> Vec<D
     for source in sources.iter_mut() {
         source.retain(&free_channels(source.channels(), &mut taken));
         let name = source.name();
-        domains.extend(source.channels().iter().map(|channel| domain(name, channel, findings)));
+        let counts = |channel: &Channel| source.counts(channel.place.kind);
+        domains.extend(source.channels().iter().map(|channel| domain(name, channel, counts(channel), findings)));
     }
     sources.retain(|source| !source.channels().is_empty());
     name_parents(&mut domains);
@@ -72,14 +73,14 @@ fn covers(measured: Place, other: Place) -> bool {
     measured.kind == other.kind && same_package && same_die
 }
 
-fn domain(source: &'static str, channel: &Channel, findings: &[Finding]) -> Domain {
+fn domain(source: &'static str, channel: &Channel, counted: bool, findings: &[Finding]) -> Domain {
     let id = channel.place.id();
     let how = match channel.provenance {
         Provenance::Measured => format!("read through {source}: {}", channel.detail),
         Provenance::Modelled => format!("no meter can be read, so modelled: {}", channel.detail),
     };
     let reason = std::iter::once(how).chain(obstacles(source, &id, findings)).collect::<Vec<_>>().join("; ");
-    Domain { id, source, channel: channel.clone(), counted: channel.place.kind.is_counted(), parent: None, reason }
+    Domain { id, source, channel: channel.clone(), counted, parent: None, reason }
 }
 
 /// What kept each better route from measuring a domain. Findings stand in the order of preference.

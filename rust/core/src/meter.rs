@@ -99,6 +99,12 @@ impl Meter {
         self.panels.iter().flat_map(|panel| panel.domains()).collect()
     }
 
+    /// Power at rest of each domain in watts, where a model knows it.
+    pub fn idle_powers_w(&self) -> Vec<Option<f64>> {
+        let watts = |power_uw| units::joules(units::energy_uj(power_uw, NS_PER_S));
+        self.panels.iter().flat_map(|panel| panel.idle_powers_uw()).map(|power| power.map(watts)).collect()
+    }
+
     /// What was looked for, found or not.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

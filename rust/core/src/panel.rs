@@ -63,6 +63,11 @@ impl Panel {
         &self.domains
     }
 
+    /// Power at rest of each domain in microwatts, where a model knows it.
+    pub fn idle_powers_uw(&self) -> impl Iterator<Item = Option<u64>> {
+        self.sources.iter().flat_map(|source| (0..source.channels().len()).map(|index| source.idle_power_uw(index)))
+    }
+
     /// Room for one reading of this panel.
     pub fn buffers(&self) -> Buffers {
         Buffers::new(self.domains.len())

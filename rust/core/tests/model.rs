@@ -1,6 +1,6 @@
 //! Does the model of the processor add up, however a time is cut into windows?
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use eco2ai_fast_core::clock::Manual;
 use eco2ai_fast_core::meter::Meter;
 use eco2ai_fast_core::source::root::Root;
+use eco2ai_fast_core::source::storage::Wish;
 use eco2ai_fast_core::source::{self, ModelFigures, Wanted};
 use eco2ai_fast_core::units::NS_PER_S;
 use proptest::prelude::*;
@@ -98,6 +99,53 @@ fn a_modelled_window_says_that_it_is_modelled_and_how_far_off_it_may_be() {
     let package = machine.meter.domains().into_iter().next().unwrap();
     assert!(package.channel.sensor_rel >= 0.4, "a virtual machine's band is wide: {package:?}");
     assert!(package.reason.contains("AMD EPYC, virtual, family unknown"), "{}", package.reason);
+}
+
+/// Domains of a machine with two disks, one of them virtual, and what a gigabyte read and ten seconds cost.
+fn storage(figures: &ModelFigures) -> Option<(bool, f64)> {
+    let machine = Machine::new();
+    let stat = |sectors: u64| format!("5 0 {sectors} 1 5 0 0 1 0 1 1\n");
+    for disk in ["nvme0n1", "vda"] {
+        fs::create_dir_all(machine.tree.path().join("sys/block").join(disk).join("device")).unwrap();
+        fs::write(machine.tree.path().join("sys/block").join(disk).join("stat"), stat(0)).unwrap();
+    }
+    let found = source::discover(&Root::new(machine.tree.path()), Wanted::Estimate, figures).unwrap();
+    let refused = found.findings.iter().any(|finding| finding.detail.contains("vda"));
+    assert_eq!(refused, figures.storage != Wish::Off, "{:?}", found.findings);
+    let meter = Meter::with_sources(found.sources, Arc::new(machine.clock.clone()));
+    let mut window = meter.window();
+    window.begin().unwrap();
+    machine.clock.advance(10 * NS_PER_S);
+    fs::write(machine.tree.path().join("sys/block/nvme0n1/stat"), stat(1_000_000_000 / 512)).unwrap();
+    let energies = window.end().unwrap().domains;
+    let (place, domain) = meter.domains().into_iter().enumerate().find(|(_, domain)| domain.id == "storage")?;
+    Some((domain.counted, energies[place].energy_uj.unwrap() as f64 / 1e6))
+}
+
+#[test]
+fn disks_are_modelled_if_asked_for_and_counted_only_if_that_is_asked_for() {
+    let figures = |storage| ModelFigures { storage, ..ModelFigures::default() };
+    assert_eq!(storage(&figures(Wish::Off)), None);
+    let (counted, energy_j) = storage(&figures(Wish::Show)).unwrap();
+    // 1 W at rest, 1.5 nJ a byte.
+    assert!(!counted && (energy_j - 11.5).abs() < 1e-3, "{energy_j}");
+    assert!(storage(&figures(Wish::Count)).unwrap().0);
+    let calibrated = ModelFigures { is_wall_power: true, ..figures(Wish::Count) };
+    assert!(!storage(&calibrated).unwrap().0, "wall power has the disks in it");
+}
+
+#[test]
+fn a_wattmeter_s_figures_are_the_sum_of_all_models_with_nothing_twice() {
+    let mut machine = Machine::new();
+    let figures =
+        ModelFigures { cpu_idle_w: Some(52.0), cpu_max_w: Some(210.0), is_wall_power: true, ..ModelFigures::default() };
+    let found = source::discover(&Root::new(machine.tree.path()), Wanted::Estimate, &figures).unwrap();
+    machine.meter = Meter::with_sources(found.sources, Arc::new(machine.clock.clone()));
+    for (busy, power_w) in [(0, 52.0), (4, 210.0)] {
+        assert_eq!(machine.meter.idle_powers_w().into_iter().flatten().sum::<f64>(), 52.0);
+        let energy_uj: u64 = machine.window(|machine| machine.run(1_000, busy)).iter().sum();
+        assert!((energy_uj as f64 / 1e7 - power_w).abs() < 1e-3, "{energy_uj}");
+    }
 }
 
 proptest! {

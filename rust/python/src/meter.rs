@@ -7,6 +7,7 @@ use eco2ai_fast_core::clock::{Clock, Monotonic};
 use eco2ai_fast_core::domain::Provenance;
 use eco2ai_fast_core::source::replay::Replay;
 use eco2ai_fast_core::source::root::Root;
+use eco2ai_fast_core::source::storage::Wish;
 use eco2ai_fast_core::source::{self, ModelFigures, Wanted};
 use eco2ai_fast_core::window::Mode;
 use eco2ai_fast_core::{meter, units};
@@ -28,6 +29,15 @@ pub struct Meter {
     clock: Arc<dyn Clock>,
 }
 
+fn wish(storage: &str) -> PyResult<Wish> {
+    match storage {
+        "off" => Ok(Wish::Off),
+        "show" => Ok(Wish::Show),
+        "count" => Ok(Wish::Count),
+        _ => Err(PyValueError::new_err(format!("storage is \"off\", \"show\" or \"count\", not {storage:?}"))),
+    }
+}
+
 /// Route names, or scripted domains.
 #[derive(FromPyObject)]
 enum Sources<'py> {
@@ -38,7 +48,7 @@ enum Sources<'py> {
 #[pymethods]
 impl Meter {
     #[new]
-    #[pyo3(signature = (*, sources=None, sysroot=None, clock=None, cpu_tdp_w=None, cpu_idle_w=None, cpu_max_w=None, ram_w=None, calibration=None, is_wall_power=false, instance_type=None))]
+    #[pyo3(signature = (*, sources=None, sysroot=None, clock=None, cpu_tdp_w=None, cpu_idle_w=None, cpu_max_w=None, ram_w=None, calibration=None, is_wall_power=false, instance_type=None, storage="off"))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, one setting each
     fn new(
         sources: Option<Sources<'_>>,
@@ -51,9 +61,19 @@ impl Meter {
         calibration: Option<String>,
         is_wall_power: bool,
         instance_type: Option<String>,
+        storage: &str,
     ) -> PyResult<Self> {
-        let figures =
-            ModelFigures { cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w, calibration, is_wall_power, instance_type };
+        let storage = wish(storage)?;
+        let figures = ModelFigures {
+            cpu_tdp_w,
+            cpu_idle_w,
+            cpu_max_w,
+            ram_w,
+            calibration,
+            is_wall_power,
+            instance_type,
+            storage,
+        };
         let root = sysroot.map_or_else(Root::default, Root::new);
         match sources {
             Some(Sources::Scripted(scripts)) => {
@@ -82,6 +102,11 @@ impl Meter {
     #[getter]
     fn findings(&self) -> Vec<Finding> {
         self.meter.findings().iter().map(Finding::from).collect()
+    }
+
+    #[getter]
+    fn idle_powers_w(&self) -> Vec<Option<f64>> {
+        self.meter.idle_powers_w()
     }
 
     #[getter]

@@ -109,7 +109,8 @@ impl Reading {
 }
 
 fn parse_kind(name: &str) -> PyResult<Kind> {
-    let kinds = [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys];
+    let kinds =
+        [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys, Kind::Card, Kind::Battery, Kind::Storage];
     let known = kinds.into_iter().find(|kind| kind.as_str() == name);
     known.ok_or_else(|| PyValueError::new_err(format!("no domain is of kind {name:?}")))
 }

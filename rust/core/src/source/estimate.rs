@@ -185,6 +185,10 @@ impl Source for Estimate {
         }
     }
 
+    fn idle_power_uw(&self, channel: usize) -> Option<u64> {
+        self.lines.get(channel).map(|line| line.idle_uw)
+    }
+
     fn retain(&mut self, keep: &[bool]) {
         super::retain_marked(&mut self.channels, keep);
         super::retain_marked(&mut self.lines, keep);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::clock::Clock;
-use crate::domain::Channel;
+use crate::domain::{Channel, Kind};
 use crate::error::Error;
 use crate::sample::Sample;
 
@@ -25,6 +25,7 @@ pub mod rapl;
 pub mod replay;
 pub mod root;
 pub mod stat;
+pub mod storage;
 pub mod sys;
 pub mod tdp;
 pub mod topology;
@@ -44,6 +45,16 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 
     /// Reads every channel once. `samples` has one place for each.
     fn read(&self, clock: &dyn Clock, samples: &mut [Sample]);
+
+    /// Whether the machine's sum includes its domains of a kind.
+    fn counts(&self, kind: Kind) -> bool {
+        kind.is_counted()
+    }
+
+    /// Power at rest of each channel in microwatts, where a model knows it.
+    fn idle_power_uw(&self, _channel: usize) -> Option<u64> {
+        None
+    }
 
     /// Keeps only the channels whose mark is true, so that what another route measures is not read twice.
     fn retain(&mut self, keep: &[bool]);
@@ -139,6 +150,8 @@ pub struct ModelFigures {
     pub is_wall_power: bool,
     /// Type of the cloud's instance, such as `m5.large`.
     pub instance_type: Option<String>,
+    /// Whether to model the disks.
+    pub storage: storage::Wish,
 }
 
 /// Which sources to look for.
@@ -194,9 +207,14 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
         hwmon::discover(root, &mut found);
         card::discover(root, &mut found);
         battery::discover(root, &mut found);
+        if found.findings.is_empty() {
+            let detail = "no hwmon device, graphics card or battery with a meter that is known here";
+            found.findings.push(Finding::of("file", Availability::Absent, detail));
+        }
     }
     if wanted.includes(Wanted::Estimate) {
         estimate::discover(root, figures, &mut found);
+        storage::discover(root, figures, &mut found);
     }
     if found.sources.is_empty() { Err(nothing(root, wanted, &found)) } else { Ok(found) }
 }
