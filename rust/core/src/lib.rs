@@ -42,6 +42,7 @@ pub mod sample;
 pub mod sampler;
 pub mod snapshot;
 pub mod source;
+pub mod span;
 pub(crate) mod sync;
 pub mod units;
 pub mod window;

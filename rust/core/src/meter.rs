@@ -157,7 +157,7 @@ impl Meter {
     }
 
     /// Starts sampling anew in the child of a fork, which inherits a meter that samples but none of its threads.
-    fn follow_fork(&self) {
+    pub(crate) fn follow_fork(&self) {
         // Acquire: pairs with the Release in launch().
         let running = self.running.load(Ordering::Acquire);
         if running == 0 || running == sys::generation() {
@@ -208,14 +208,14 @@ impl Meter {
         Ok(self.curves().nth(domain).ok_or(Lost::Empty)?.0.entries())
     }
 
-    fn curves(&self) -> impl Iterator<Item = (&Curve, &Channel)> {
+    pub(crate) fn curves(&self) -> impl Iterator<Item = (&Curve, &Channel)> {
         self.panels
             .iter()
             .flat_map(|panel| panel.curves().iter().zip(panel.domains().iter().map(|domain| &domain.channel)))
     }
 
     /// Reads the panels whose curves do not reach `t_ns` yet.
-    fn settle(&self, t_ns: u64) {
+    pub(crate) fn settle(&self, t_ns: u64) {
         self.follow_fork();
         for panel in &self.panels {
             let reaches = |curve: &Curve| curve.last().is_some_and(|last| last.t_ns >= t_ns);

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 mod errors;
 mod meter;
 mod reading;
+mod span;
 mod testing;
 mod window;
 
@@ -24,6 +25,8 @@ mod _core {
     use super::meter::{Domain, Finding, Meter};
     #[pymodule_export]
     use super::reading::Reading;
+    #[pymodule_export]
+    use super::span::{Span, own_time, set_stage, share_sigmas, shares};
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
