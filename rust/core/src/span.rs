@@ -26,7 +26,7 @@ use crate::meter::Meter;
 use crate::source::sys;
 use crate::units::NS_PER_S;
 use book::Book;
-use log::{Attribute, Begin, Pool, Reader, Writer};
+use log::{Begin, Packed, Pool, Reader, Writer};
 use table::Table;
 
 /// Time between two passes of the resolver: a small part of the shortest history, 16 s, and at a million spans a second
@@ -137,7 +137,7 @@ impl Spans {
     }
 
     /// Ends a span at `t_ns`, in any thread.
-    pub fn end(self: &Arc<Self>, id: u64, t_ns: u64, failed: bool, attributes: &[Attribute]) {
+    pub fn end(self: &Arc<Self>, id: u64, t_ns: u64, failed: bool, attributes: &[Packed]) {
         if id != 0 {
             self.with_log(|own| {
                 own.writer.end(id, t_ns, failed, attributes);

@@ -5,12 +5,14 @@
 
 use pyo3::prelude::*;
 
+mod calls;
 mod errors;
 mod meter;
 mod reading;
 mod span;
 mod testing;
 mod window;
+mod words;
 
 #[pymodule]
 mod _core {
@@ -31,6 +33,11 @@ mod _core {
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
     use super::window::{DomainEnergy, Readout, Window};
+
+    #[pymodule_init]
+    fn init(module: &super::Bound<'_, super::PyModule>) -> PyResult<()> {
+        super::calls::add(module.py())
+    }
 
     /// The same instant on `CLOCK_MONOTONIC`, `CLOCK_BOOTTIME` and `CLOCK_REALTIME`.
     #[pyfunction]

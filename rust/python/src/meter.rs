@@ -13,7 +13,7 @@ use eco2ai_fast_core::{meter, units};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use crate::errors::guarded;
 use crate::reading::Reading;
@@ -135,32 +135,11 @@ impl Meter {
         })
     }
 
-    #[pyo3(signature = (name, /, *, lane=None, **attributes))]
-    fn span(
-        slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyString>,
-        lane: Option<&Bound<'_, PyAny>>,
-        attributes: Option<Bound<'_, PyDict>>,
-    ) -> PyResult<Span> {
-        Span::new(Self::recorder(slf)?, name, lane, attributes)
-    }
-
-    #[pyo3(signature = (name, /, *, lane=None, **attributes))]
-    fn begin(
-        slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyString>,
-        lane: Option<&Bound<'_, PyAny>>,
-        attributes: Option<Bound<'_, PyDict>>,
-    ) -> PyResult<Span> {
-        let span = Span::new(Self::recorder(slf)?, name, lane, attributes)?;
-        span.begin()?;
-        Ok(span)
-    }
-
     #[pyo3(signature = (span, /, **attributes))]
-    fn end(&self, py: Python<'_>, span: &Bound<'_, Span>, attributes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        span.get().set(py, attributes)?;
-        span.get().end(py, false)
+    #[allow(clippy::unused_self)] // beside begin()
+    fn end(&self, span: &Bound<'_, Span>, attributes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        span.get().set(attributes)?;
+        span.get().end(false)
     }
 
     /// Called once, before the first span: how many spans to keep.
@@ -257,7 +236,7 @@ impl Meter {
 
 impl Meter {
     /// The spans' recorder; the first call makes it, and starts what it needs.
-    fn recorder<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
+    pub fn recorder<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
         let this = slf.get();
         match this.recorder.get() {
             Some(recorder) => Ok(recorder),

@@ -1,23 +1,22 @@
 //! `Span`: two marks around a piece of code, and what all of them cost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use eco2ai_fast_core::clock::Clock;
-use eco2ai_fast_core::span::log::{Attribute, MOST_ATTRIBUTES, Value};
+use eco2ai_fast_core::span::log::{MOST_ATTRIBUTES, Packed, Value, pack};
 use eco2ai_fast_core::span::{self, NAMED_LANE, Spans, level, nest, share};
 use eco2ai_fast_core::{meter, units};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyDict, PyFloat, PyString};
 
 use crate::errors::{WindowError, guarded};
+use crate::words::Words;
 
-/// Names beyond this many are recorded as [`OTHER`]: a name that holds a request's number belongs into an attribute.
-const MOST_NAMES: usize = 1 << 16;
-const OTHER: &str = "(other names)";
+/// Lanes that the user numbered have this bit beside [`NAMED_LANE`].
+const NUMBERED_LANE: u64 = 1 << 62;
 /// A span that is not open.
 const CLOSED: u64 = u64::MAX;
 
@@ -25,160 +24,141 @@ const CLOSED: u64 = u64::MAX;
 pub struct Recorder {
     pub spans: Arc<Spans>,
     meter: Arc<meter::Meter>,
-    /// From words to codes, in the order of the codes; names, keys and words of attributes, and lanes share it.
-    names: Py<PyDict>,
+    words: Words,
     /// Attributes that could not be recorded.
     unusable: AtomicU64,
 }
 
 impl Recorder {
     pub fn new(py: Python<'_>, meter: &Arc<meter::Meter>, clock: &Arc<dyn Clock>, capacity: usize) -> Self {
-        let names = PyDict::new(py).unbind();
-        Self { spans: Spans::new(meter, clock, capacity), meter: meter.clone(), names, unusable: AtomicU64::new(0) }
-    }
-
-    fn code(&self, name: &Bound<'_, PyString>) -> PyResult<u32> {
-        let names = self.names.bind(name.py());
-        match names.get_item(name)? {
-            Some(code) => code.extract(),
-            None => Self::new_code(names, name),
-        }
-    }
-
-    #[cold]
-    fn new_code(names: &Bound<'_, PyDict>, name: &Bound<'_, PyString>) -> PyResult<u32> {
-        let other = PyString::new(name.py(), OTHER);
-        let name = if names.len() < MOST_NAMES { name } else { &other };
-        names.call_method1("setdefault", (name, names.len()))?.extract()
+        let spans = Spans::new(meter, clock, capacity);
+        Self { spans, meter: meter.clone(), words: Words::new(py), unusable: AtomicU64::new(0) }
     }
 
     fn lane(&self, lane: &Bound<'_, PyAny>) -> PyResult<u64> {
         if let Ok(name) = lane.cast::<PyString>() {
-            return Ok(NAMED_LANE | u64::from(self.code(name)?));
+            return Ok(NAMED_LANE | u64::from(self.words.code(name)?));
         }
-        let number: u64 = lane
-            .extract()
-            .map_err(|_| PyTypeError::new_err("lane is a name or a whole number of 0 or more, below 2**62"))?;
+        let number: u64 = lane.extract().map_err(|_| PyTypeError::new_err("lane is a name or a whole number"))?;
         Ok(NAMED_LANE | NUMBERED_LANE | number & (NUMBERED_LANE - 1))
     }
 
-    fn attribute(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Option<Attribute> {
-        let value = if value.is_instance_of::<PyBool>() || value.is_instance_of::<PyInt>() {
-            Value::Whole(value.extract().ok()?)
-        } else if value.is_instance_of::<PyFloat>() {
-            Value::Number(value.extract().ok()?)
-        } else if let Ok(word) = value.cast::<PyString>() {
-            Value::Word(self.code(word).ok()?)
-        } else {
-            // What numpy and its like call a number.
-            value.extract().map(Value::Whole).or_else(|_| value.extract().map(Value::Number)).ok()?
-        };
-        Some((self.code(key.cast().ok()?).ok()?, value))
+    fn value(&self, value: &Bound<'_, PyAny>) -> Option<Value> {
+        if value.is_instance_of::<PyFloat>() {
+            return value.extract().map(Value::Number).ok();
+        }
+        if let Ok(word) = value.cast::<PyString>() {
+            return self.words.code(word).map(Value::Word).ok();
+        }
+        // Whole numbers, and what numpy and its like call a number.
+        value.extract().map(Value::Whole).or_else(|_| value.extract().map(Value::Number)).ok()
     }
 }
-
-/// Lanes that the user numbered have this bit beside [`NAMED_LANE`].
-const NUMBERED_LANE: u64 = 1 << 62;
 
 #[pyclass(frozen, module = "eco2ai_fast._core")]
 pub struct Span {
     recorder: Arc<Recorder>,
     name: u32,
-    lane: Option<u64>,
+    /// 0 for the thread's own.
+    lane: AtomicU64,
     /// Number of the open span, 0 if there was no room for it, [`CLOSED`] if it is not open.
     id: AtomicU64,
-    attributes: PyOnceLock<Py<PyDict>>,
+    said: AtomicUsize,
+    attributes: [[AtomicU64; 2]; MOST_ATTRIBUTES],
 }
 
+/// All atomic accesses here are relaxed: the interpreter's lock orders what threads do with one object.
 impl Span {
-    pub fn new(
-        recorder: &Arc<Recorder>,
-        name: &Bound<'_, PyString>,
-        lane: Option<&Bound<'_, PyAny>>,
-        attributes: Option<Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
-        let said = PyOnceLock::new();
-        if let Some(attributes) = attributes {
-            let _ = said.set(name.py(), attributes.unbind());
+    pub fn new(recorder: &Arc<Recorder>, name: &Bound<'_, PyString>) -> PyResult<Self> {
+        Ok(Self::blank(recorder, recorder.words.code(name)?))
+    }
+
+    fn blank(recorder: &Arc<Recorder>, name: u32) -> Self {
+        Self {
+            recorder: recorder.clone(),
+            name,
+            lane: AtomicU64::new(0),
+            id: AtomicU64::new(CLOSED),
+            said: AtomicUsize::new(0),
+            attributes: [const { [const { AtomicU64::new(0) }; 2] }; MOST_ATTRIBUTES],
         }
-        let (name, lane) = (recorder.code(name)?, lane.map(|lane| recorder.lane(lane)).transpose()?);
-        Ok(Self { recorder: recorder.clone(), name, lane, id: AtomicU64::new(CLOSED), attributes: said })
+    }
+
+    /// Takes one keyword of `meter.span()`.
+    pub fn take(&self, key: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.recorder.words.is_lane(key) {
+            if !value.is_none() {
+                self.lane.store(self.recorder.lane(value)?, Ordering::Relaxed);
+            }
+            return Ok(());
+        }
+        self.say(key, value)
+    }
+
+    /// Notes an attribute, in place of an earlier one of the same key. None says that there is nothing to say; what
+    /// cannot be recorded is counted, for an attribute is no reason to end a program.
+    fn say(&self, key: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if value.is_none() {
+            return Ok(());
+        }
+        let key = self.recorder.words.code(key)?;
+        let said = self.said.load(Ordering::Relaxed);
+        let is_key = |pair: &[AtomicU64; 2]| pair[0].load(Ordering::Relaxed) >> 32 == u64::from(key);
+        let place = self.attributes[..said].iter().position(is_key).unwrap_or(said);
+        match (self.recorder.value(value), self.attributes.get(place)) {
+            (Some(value), Some(pair)) => {
+                pair.iter().zip(pack((key, value))).for_each(|(slot, word)| slot.store(word, Ordering::Relaxed));
+                self.said.store(said.max(place + 1), Ordering::Relaxed);
+            }
+            _ => {
+                self.recorder.unusable.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 
     pub fn begin(&self) -> PyResult<()> {
-        // Relaxed throughout: the interpreter's lock orders what threads do with one object.
         if self.id.load(Ordering::Relaxed) != CLOSED {
             return Err(WindowError::new_err("this span is open already: call meter.span() again for another one"));
         }
-        self.id.store(self.recorder.spans.begin(self.name, self.lane), Ordering::Relaxed);
+        let lane = Some(self.lane.load(Ordering::Relaxed)).filter(|lane| *lane != 0);
+        self.id.store(self.recorder.spans.begin(self.name, lane), Ordering::Relaxed);
         Ok(())
     }
 
-    pub fn end(&self, py: Python<'_>, failed: bool) -> PyResult<()> {
+    pub fn end(&self, failed: bool) -> PyResult<()> {
         let t_ns = self.recorder.spans.now_ns();
-        let id = self.id.swap(CLOSED, Ordering::Relaxed);
+        let id = self.id.load(Ordering::Relaxed);
         if id == CLOSED {
             return Err(WindowError::new_err("this span is not open: it ended before or never began"));
         }
-        match self.attributes.get(py) {
-            None => self.recorder.spans.end(id, t_ns, failed, &[]),
-            Some(attributes) => self.end_with(id, t_ns, failed, attributes.bind(py)),
-        }
+        self.id.store(CLOSED, Ordering::Relaxed);
+        let said = self.said.load(Ordering::Relaxed);
+        let attributes = self.packed();
+        self.recorder.spans.end(id, t_ns, failed, &attributes[..said]);
         Ok(())
     }
 
-    fn end_with(&self, id: u64, t_ns: u64, failed: bool, said: &Bound<'_, PyDict>) {
-        let mut attributes = [(0, Value::Whole(0)); MOST_ATTRIBUTES];
-        let mut count = 0;
-        for (key, value) in said {
-            match self.recorder.attribute(&key, &value).filter(|_| count < MOST_ATTRIBUTES) {
-                Some(attribute) => {
-                    attributes[count] = attribute;
-                    count += 1;
-                }
-                // None says that there is nothing to say.
-                None if value.is_none() => {}
-                None => {
-                    self.recorder.unusable.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-        self.recorder.spans.end(id, t_ns, failed, &attributes[..count]);
+    fn packed(&self) -> [Packed; MOST_ATTRIBUTES] {
+        std::array::from_fn(|place| [0, 1].map(|half: usize| self.attributes[place][half].load(Ordering::Relaxed)))
     }
 }
 
 #[pymethods]
 impl Span {
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
-        slf.begin()?;
-        Ok(slf)
-    }
-
-    fn __exit__(
-        &self,
-        kind: &Bound<'_, PyAny>,
-        _error: &Bound<'_, PyAny>,
-        _trace: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        self.end(kind.py(), !kind.is_none())
-    }
-
     #[pyo3(signature = (**attributes))]
-    pub fn set(&self, py: Python<'_>, attributes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        match attributes {
-            None => Ok(()),
-            Some(more) => self.attributes.get_or_init(py, || PyDict::new(py).unbind()).bind(py).update(more.as_mapping()),
-        }
+    pub fn set(&self, attributes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        attributes.into_iter().flatten().try_for_each(|(key, value)| self.say(key.cast()?, &value))
     }
 
     /// Another span of the same name, lane and attributes.
-    fn again(&self, py: Python<'_>) -> PyResult<Self> {
-        let attributes = PyOnceLock::new();
-        if let Some(said) = self.attributes.get(py) {
-            let _ = attributes.set(py, said.bind(py).copy()?.unbind());
-        }
-        let id = AtomicU64::new(CLOSED);
-        Ok(Self { recorder: self.recorder.clone(), name: self.name, lane: self.lane, id, attributes })
+    fn again(&self) -> Self {
+        let other = Self::blank(&self.recorder, self.name);
+        let copy = |from: &AtomicU64, to: &AtomicU64| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        copy(&self.lane, &other.lane);
+        self.attributes.iter().flatten().zip(other.attributes.iter().flatten()).for_each(|(from, to)| copy(from, to));
+        other.said.store(self.said.load(Ordering::Relaxed), Ordering::Relaxed);
+        other
     }
 
     fn __call__<'py>(slf: &Bound<'py, Self>, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -212,7 +192,7 @@ impl Recorder {
         columns.set_item("attribute_key", said.iter().map(|one| one.1).collect::<Vec<_>>().into_pyarray(py))?;
         columns.set_item("attribute_is_word", said.iter().map(|one| one.2).collect::<Vec<_>>().into_pyarray(py))?;
         columns.set_item("attribute_value", said.iter().map(|one| one.3).collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("names", self.names.bind(py).keys())?;
+        columns.set_item("names", self.words.list(py))?;
         columns.set_item("grain_ns", level::grain_ns(&self.meter))?;
         columns.set_item("dropped", losses.dropped)?;
         columns.set_item("overwritten", losses.overwritten)?;

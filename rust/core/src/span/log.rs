@@ -15,8 +15,8 @@ const WORDS: usize = 1 << 12;
 const MOST_SEGMENTS: usize = 2_048;
 /// Drained segments that are kept for further use.
 const MOST_SPARES: usize = 64;
-/// Attributes of one span; further ones are dropped and counted.
-pub const MOST_ATTRIBUTES: usize = 16;
+/// Attributes of one span.
+pub const MOST_ATTRIBUTES: usize = 8;
 
 const BEGIN: u64 = 1;
 const END: u64 = 2;
@@ -34,6 +34,9 @@ pub enum Value {
 
 /// An attribute: the code of its key, and its value.
 pub type Attribute = (u32, Value);
+
+/// An attribute as it stands in a log.
+pub type Packed = [u64; 2];
 
 /// What a thread tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,13 +152,13 @@ impl Writer {
     }
 
     /// Notes an end; of the attributes, the first [`MOST_ATTRIBUTES`].
-    pub fn end(&mut self, id: u64, t_ns: u64, failed: bool, attributes: &[Attribute]) {
+    pub fn end(&mut self, id: u64, t_ns: u64, failed: bool, attributes: &[Packed]) {
         let count = attributes.len().min(MOST_ATTRIBUTES);
         let mut words = [0; 3 + 2 * MOST_ATTRIBUTES];
         words[0] = END | u64::from(failed) << 8 | (count as u64) << 16;
         (words[1], words[2]) = (id, t_ns);
         for (pair, attribute) in words[3..].chunks_exact_mut(2).zip(attributes) {
-            pair.copy_from_slice(&pack(attribute));
+            pair.copy_from_slice(attribute);
         }
         self.append(&words[..3 + 2 * count]);
     }
@@ -224,24 +227,25 @@ fn decode(words: &[AtomicU64], tell: &mut impl FnMut(Event<'_>)) -> usize {
     let count = (head >> 16) as usize & 0xFF;
     let mut attributes = [(0, Value::Whole(0)); MOST_ATTRIBUTES];
     for (index, attribute) in attributes.iter_mut().enumerate().take(count) {
-        *attribute = unpack(word(3 + 2 * index), word(4 + 2 * index));
+        *attribute = unpack([word(3 + 2 * index), word(4 + 2 * index)]);
     }
     let failed = head >> 8 & 1 == 1;
     tell(Event::End { id: word(1), t_ns: word(2), failed, attributes: &attributes[..count] });
     3 + 2 * count
 }
 
-fn pack((key, value): &Attribute) -> [u64; 2] {
+/// An attribute in two words.
+pub fn pack((key, value): Attribute) -> Packed {
     let (kind, bits) = match value {
         Value::Whole(number) => (0, number.cast_unsigned()),
         Value::Number(number) => (1, number.to_bits()),
-        Value::Word(code) => (2, u64::from(*code)),
+        Value::Word(code) => (2, u64::from(code)),
     };
-    [u64::from(*key) << 32 | kind, bits]
+    [u64::from(key) << 32 | kind, bits]
 }
 
 #[allow(clippy::cast_possible_truncation)] // see decode()
-fn unpack(head: u64, bits: u64) -> Attribute {
+fn unpack([head, bits]: Packed) -> Attribute {
     let value = match head & 0xFF {
         0 => Value::Whole(bits.cast_signed()),
         1 => Value::Number(f64::from_bits(bits)),
@@ -267,7 +271,7 @@ mod tests {
         for round in 0..3 {
             for id in round * 5_000..(round + 1) * 5_000 {
                 assert!(writer.begin(&begin(id)));
-                writer.end(id, 2_000 + id, id % 2 == 1, &attributes);
+                writer.end(id, 2_000 + id, id % 2 == 1, &attributes.map(pack));
             }
             reader.drain(&pool, |event| match event {
                 Event::Begin(told) => {
