@@ -97,7 +97,7 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// Spans on a meter's clock; the newest `capacity` of them are kept.
+    /// Spans on a meter's clock; the newest `capacity` of them are kept. With 0 nothing is recorded at all.
     pub fn new(meter: &Arc<Meter>, clock: &Arc<dyn Clock>, capacity: usize) -> Arc<Self> {
         sys::watch_forks();
         Arc::new(Self {
@@ -119,8 +119,11 @@ impl Spans {
         self.clock.now_ns()
     }
 
-    /// Begins a span; its number, or 0 if there was no room for it. Its lane is the thread unless one is given.
+    /// Begins a span; its number, or 0 if there was no room for it, or none is kept. Its lane is the thread unless one is given.
     pub fn begin(self: &Arc<Self>, name: u32, lane: Option<u64>) -> u64 {
+        if self.capacity == 0 {
+            return 0;
+        }
         let begun = self.with_log(|own| {
             let id = own.next_id;
             let stage = STAGE.load(Ordering::Relaxed);

@@ -151,14 +151,18 @@ impl Span {
         attributes.into_iter().flatten().try_for_each(|(key, value)| self.say(key.cast()?, &value))
     }
 
-    /// Another span of the same name, lane and attributes.
-    fn again(&self) -> Self {
+    /// Another span of the same name, attributes and lane; if it has none, on the given one.
+    #[pyo3(signature = (lane=None))]
+    fn again(&self, lane: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let other = Self::blank(&self.recorder, self.name);
         let copy = |from: &AtomicU64, to: &AtomicU64| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         copy(&self.lane, &other.lane);
+        if let Some(lane) = lane.filter(|_| self.lane.load(Ordering::Relaxed) == 0) {
+            other.lane.store(self.recorder.lane(lane)?, Ordering::Relaxed);
+        }
         self.attributes.iter().flatten().zip(other.attributes.iter().flatten()).for_each(|(from, to)| copy(from, to));
         other.said.store(self.said.load(Ordering::Relaxed), Ordering::Relaxed);
-        other
+        Ok(other)
     }
 
     fn __call__<'py>(slf: &Bound<'py, Self>, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
