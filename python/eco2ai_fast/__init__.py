@@ -20,12 +20,20 @@ from .stopwatch import configure, measure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import carbon, testing
+    from .projection import project
+    from .serving import inference
+    from .stages import life_cycle, roll_up, stage
 
 __all__ = [
     "measure",
     "Measurement",
     "Meter",
     "configure",
+    "stage",
+    "life_cycle",
+    "roll_up",
+    "inference",
+    "project",
     "carbon",
     "testing",
     "EnergyError",
@@ -36,15 +44,28 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY_MODULES = ("carbon", "testing")
+# Where what is reached later stands: "module" or "module:name".
+_LAZY = {
+    "carbon": "carbon",
+    "testing": "testing",
+    "stage": "stages:stage",
+    "life_cycle": "stages:life_cycle",
+    "roll_up": "stages:roll_up",
+    "inference": "serving:inference",
+    "project": "projection:project",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name in _LAZY_MODULES:
-        from importlib import import_module
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _LAZY[name].partition(":")
+    found: object = import_module(f".{module}", __name__)
+    found = getattr(found, attribute) if attribute else found
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -32,7 +32,7 @@ def measured(measure: measure, function: Callable[..., Any]) -> Callable[..., An
 
 def spanned(span: Span, function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` with a span around each call; that of a coroutine nests within its task."""
-    if _flags(function) & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+    if kind_of(function) & (CO_COROUTINE | CO_ASYNC_GENERATOR):
         from .tasks import lane
 
         return around(function, lambda: span.again(lane()))
@@ -41,17 +41,17 @@ def spanned(span: Span, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def around(function: Callable[..., Any], window: Callable[[], Any]) -> Callable[..., Any]:
     """`function` within a context manager of its own for each call, whatever kind of function it is."""
-    flags = _flags(function)
-    if flags & CO_ASYNC_GENERATOR:
+    kind = kind_of(function)
+    if kind & CO_ASYNC_GENERATOR:
         return _around_async_generator(window, function)
-    if flags & CO_COROUTINE:
+    if kind & CO_COROUTINE:
         return _around_coroutine(window, function)
-    if flags & CO_GENERATOR:
+    if kind & CO_GENERATOR:
         return _around_generator(window, function)
     return _around_call(window, function)
 
 
-def _flags(function: Callable[..., Any]) -> int:
+def kind_of(function: Callable[..., Any]) -> int:
     flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
     return flags
 

@@ -39,8 +39,8 @@ class Meter(_core.Meter):
             print(meter.spans(split="share").summary())
 
     Args:
-        rate_hz: readings a second; "auto" is 10, and 100 from the first span on. Totals need no rate; a rate buys resolution in time. Meters that move
-            more slowly than that are read at their own pace.
+        rate_hz: readings a second; "auto" is 10, and 100 from the first span on. Totals need no rate; a rate buys
+            resolution in time. Meters that move more slowly than that are read at their own pace.
         sources: "auto", "perf", "powercap", "estimate", or scripted domains (`eco2ai_fast.testing`).
         sysroot: prefix in front of /sys, /proc and /dev.
         edges: hunt for the instants at which counters change; None: from 500 Hz on.
@@ -164,9 +164,9 @@ class Meter(_core.Meter):
     ) -> Spans:
         """Every span that has ended, as a structured array in the order of their begins (see `Spans`).
 
-        split: "whole": each span has all the energy of its time, so that overlapping ones add up to more than there was.
-            "share": at each instant the energy is divided among the spans then active. "self": within a lane it belongs
-            to the span that began last, a parent's without its children's; lanes divide it.
+        split: "whole": each span has all the energy of its time, so that overlapping ones add up to more than there
+            was. "share": at each instant the energy is divided among the spans then active. "self": within a lane it
+            belongs to the span that began last, a parent's without its children's; lanes divide it.
         weights: how it is divided: equally, by an attribute ("tokens"), or by what a function of the rows returns.
             A span without the attribute takes nothing.
         idle: power of the idle machine in watts, or a Measurement of it: `net_j` is then the energy beyond it.

@@ -61,7 +61,7 @@ def warn_if_shared() -> None:
 
     others = f"all {this.size} ranks" if this.size else "all ranks"
     warnings.warn(
-        f"{this.variable}={this.local}: {others} on this host read the same meters, so that each measures the energy of all "
-        "of them. Measure in local rank 0 alone, or do not add the ranks up: spans.rank says which one a record is of",
+        f"{this.variable}={this.local}: {others} on this host read the same meters, so that each measures the energy of"
+        " all. Measure in local rank 0 alone, or do not add the ranks up: spans.rank says which one a record is of",
         stacklevel=3,
     )

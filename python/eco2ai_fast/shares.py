@@ -130,8 +130,6 @@ def own_time(
     idle_w: float | None = None,
 ) -> Parts:
     """As `divide`, but within a lane each instant belongs to the interval that began last and still lasts."""
-    owner, starts, ends = _core.own_time(
-        *(np.ascontiguousarray(column, "u8") for column in (lanes, t0_ns, t1_ns))
-    )
+    owner, starts, ends = _core.own_time(*(np.ascontiguousarray(column, "u8") for column in (lanes, t0_ns, t1_ns)))
     of_pieces = None if weights is None else np.asarray(weights, "f8")[owner]
     return divide(curve, starts, ends, of_pieces, idle_w).by_owner(owner, len(t0_ns))

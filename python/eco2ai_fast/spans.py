@@ -106,7 +106,9 @@ class Spans(Array):
 
     def to_arrow(self) -> Any:
         """A pyarrow Table, coded fields as dictionaries. Raises ImportError without pyarrow."""
-        import pyarrow
+        from importlib import import_module
+
+        pyarrow: Any = import_module("pyarrow")
 
         def column(field: str) -> Any:
             words = {"name": self.about.names, "lane": self.about.lanes, "stage": self.about.stages, "status": STATUSES}
@@ -168,12 +170,12 @@ def of_meter(
     """The spans of a meter over the domains at `places`. Raises ValueError for a split or an attribute there is not."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
-    table = _chosen(meter.span_table(places), name)
+    table = named(meter.span_table(places), name)
     rows = _rows(table)
     about = rows.about
     about.split = split
-    idle_w = _idle_w(idle)
-    curve, table = _curve(table)
+    idle_w = idle_power(idle)
+    curve, table = curve_of(table)
     parts = _parts(rows, table, curve, split, _weights(rows, weights), idle_w)
     _fill(rows, table, parts, idle_w)
     is_open = rows["status"] == OPEN
@@ -189,7 +191,7 @@ def of_meter(
     return ordered
 
 
-def _chosen(table: dict[str, Any], name: str | Sequence[str] | None) -> dict[str, Any]:
+def named(table: dict[str, Any], name: str | Sequence[str] | None) -> dict[str, Any]:
     """The table with the spans of the given names alone. Raises ValueError for a name that no span has."""
     if name is None:
         return table
@@ -255,6 +257,15 @@ def _stages(table: dict[str, Any]) -> tuple[str, ...]:
     return stage_names()
 
 
+def numbers(table: dict[str, Any], attribute: str, missing: float) -> Column:
+    """The numbers that spans gave as one attribute, `missing` for those that gave none."""
+    column = np.full(len(table["name"]), float(missing))
+    if attribute in table["names"]:
+        is_key = (table["attribute_key"] == table["names"].index(attribute)) & ~table["attribute_is_word"]
+        column[table["attribute_row"][is_key]] = table["attribute_value"][is_key]
+    return column
+
+
 def _attributes(table: dict[str, Any]) -> dict[str, Column]:
     """A column for each attribute: numbers, or words where a span gave one. A field of ours keeps its name."""
     columns: dict[str, Column] = {}
@@ -275,7 +286,7 @@ def _attributes(table: dict[str, Any]) -> dict[str, Column]:
     return columns
 
 
-def _curve(table: dict[str, Any]) -> tuple[Curve, dict[str, Any]]:
+def curve_of(table: dict[str, Any]) -> tuple[Curve, dict[str, Any]]:
     """The curve at all begins and ends that have a height, from the first closed span to the last; the table with open
     spans cut to that."""
     is_closed, is_known = table["status"] != OPEN, table["status"] != LOST
@@ -305,7 +316,8 @@ def _weights(rows: Spans, weights: str | Callable[[Spans], ArrayLike] | None) ->
     return column
 
 
-def _idle_w(idle: float | Measurement | None) -> float | None:
+def idle_power(idle: float | Measurement | None) -> float | None:
+    """The power of the idle machine in watts. Raises ValueError for what is none."""
     if isinstance(idle, Measurement):
         idle = idle.energy_j / idle.duration_s
     if idle is not None and not 0 <= idle < float("inf"):

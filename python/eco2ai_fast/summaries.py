@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .quantity import si
@@ -65,7 +67,7 @@ def summarise(spans: Spans, by: str, unit: str | None) -> Summary:
     order = np.argsort(group, kind="stable")
     ends = np.searchsorted(group[order], np.arange(len(values) + 1))
     keys = []
-    for place, (first, last) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for place, (first, last) in enumerate(pairwise(ends)):
         members = spans[order[first:last]]
         keys.append(str(words[order[first]]) if words is not None else f"{values[place]}")
         _describe(rows[place], members, unit)
@@ -133,11 +135,10 @@ def _per_unit(row: Any, known: Spans, unit: str | None) -> None:
 
 
 def _line(row: Any, unit: str | None) -> str:
-    text = (
-        f"{row['key'] or '(none)'}: {row['count']} spans, {si(row['energy_j'], 'J')} ± {si(row['uncertainty_j'], 'J', 2)}"
-        f" in {si(row['duration_s'], 's')}; each {si(row['mean_j'], 'J')} ± {si(row['mean_bound_j'], 'J', 2)}"
-        f" (p50 {si(row['p50_j'], 'J')}, p95 {si(row['p95_j'], 'J')}, p99 {si(row['p99_j'], 'J')})"
-    )
+    total = f"{si(row['energy_j'], 'J')} ± {si(row['uncertainty_j'], 'J', 2)} in {si(row['duration_s'], 's')}"
+    mean = f"{si(row['mean_j'], 'J')} ± {si(row['mean_bound_j'], 'J', 2)}"
+    percentiles = ", ".join(f"p{one} {si(row[f'p{one}_j'], 'J')}" for one in PERCENTILES)
+    text = f"{row['key'] or '(none)'}: {row['count']} spans, {total}; each {mean} ({percentiles})"
     if unit is not None and row["units"] > 0:
         text += f"; {si(row['per_unit_j'], 'J')}/{unit} ± {si(row['per_unit_bound_j'], 'J', 2)}"
     return text + (f"; {row['lost']} without energy" if row["lost"] else "")

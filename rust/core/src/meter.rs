@@ -17,6 +17,7 @@ use crate::ring::Entry;
 use crate::sampler::{Ledger, Plan, Sampler};
 use crate::source::root::Root;
 use crate::source::{self, Finding, ModelFigures, Source, Wanted, sys};
+use crate::span::Spans;
 use crate::units::{self, NS_PER_S};
 use crate::window::{DomainEnergy, Mode, Readout, Window, between};
 
@@ -100,6 +101,16 @@ impl Meter {
         Window::new(&self.panels, self.keeper.clone(), mode)
     }
 
+    /// A recorder of spans on this meter, of which the newest `capacity` are kept.
+    pub fn spans(self: &Arc<Self>, clock: &Arc<dyn Clock>, capacity: usize) -> Arc<Spans> {
+        let meter = Arc::downgrade(self);
+        Spans::new(&self.panels, clock, capacity, move || {
+            if let Some(meter) = meter.upgrade() {
+                meter.follow_fork();
+            }
+        })
+    }
+
     /// Reads every meter once now: for simulated time, which no thread follows, and to bring a curve up to now.
     pub fn tick(&self) {
         for panel in &self.panels {
@@ -157,7 +168,7 @@ impl Meter {
     }
 
     /// Starts sampling anew in the child of a fork, which inherits a meter that samples but none of its threads.
-    pub(crate) fn follow_fork(&self) {
+    fn follow_fork(&self) {
         // Acquire: pairs with the Release in launch().
         let running = self.running.load(Ordering::Acquire);
         if running == 0 || running == sys::generation() {
@@ -208,14 +219,14 @@ impl Meter {
         Ok(self.curves().nth(domain).ok_or(Lost::Empty)?.0.entries())
     }
 
-    pub(crate) fn curves(&self) -> impl Iterator<Item = (&Curve, &Channel)> {
+    fn curves(&self) -> impl Iterator<Item = (&Curve, &Channel)> {
         self.panels
             .iter()
             .flat_map(|panel| panel.curves().iter().zip(panel.domains().iter().map(|domain| &domain.channel)))
     }
 
     /// Reads the panels whose curves do not reach `t_ns` yet.
-    pub(crate) fn settle(&self, t_ns: u64) {
+    fn settle(&self, t_ns: u64) {
         self.follow_fork();
         for panel in &self.panels {
             let reaches = |curve: &Curve| curve.last().is_some_and(|last| last.t_ns >= t_ns);

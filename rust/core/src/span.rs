@@ -22,10 +22,11 @@ use std::sync::{Arc, Mutex, Weak};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::keepalive::try_lock;
-use crate::meter::Meter;
+use crate::panel::Panel;
 use crate::source::sys;
 use crate::units::NS_PER_S;
 use book::Book;
+use level::{domains, settle};
 use log::{Begin, Packed, Pool, Reader, Writer};
 use table::Table;
 
@@ -80,10 +81,11 @@ pub struct Losses {
 }
 
 /// The spans of one meter.
-#[derive(Debug)]
 pub struct Spans {
     number: u64,
-    meter: Arc<Meter>,
+    panels: Vec<Arc<Panel>>,
+    /// Sees to it that the panels are read in the child of a fork.
+    follow_fork: Box<dyn Fn() + Send + Sync>,
     clock: Arc<dyn Clock>,
     capacity: usize,
     pool: Arc<Pool>,
@@ -98,16 +100,24 @@ pub struct Spans {
 
 impl Spans {
     /// Spans on a meter's clock; the newest `capacity` of them are kept. With 0 nothing is recorded at all.
-    pub fn new(meter: &Arc<Meter>, clock: &Arc<dyn Clock>, capacity: usize) -> Arc<Self> {
+    ///
+    /// `follow_fork` is called where a new thread, or the child of a fork, begins its first span.
+    pub fn new(
+        panels: &[Arc<Panel>],
+        clock: &Arc<dyn Clock>,
+        capacity: usize,
+        follow_fork: impl Fn() + Send + Sync + 'static,
+    ) -> Arc<Self> {
         sys::watch_forks();
         Arc::new(Self {
             number: NEXT_RECORDER.fetch_add(1, Ordering::Relaxed),
-            meter: meter.clone(),
+            panels: panels.to_vec(),
+            follow_fork: Box::new(follow_fork),
             clock: clock.clone(),
             capacity,
             pool: Arc::default(),
             opened: Mutex::default(),
-            book: Mutex::new(Book::new(sys::generation(), meter.domain_count(), capacity)),
+            book: Mutex::new(Book::new(sys::generation(), domains(panels).count(), capacity)),
             dropped: AtomicU64::new(0),
             resolver: Mutex::default(),
             alive: Arc::default(),
@@ -168,7 +178,8 @@ impl Spans {
 
     #[cold]
     fn open_log(self: &Arc<Self>, generation: u64) -> Option<Own> {
-        if self.meter.is_sampling() {
+        (self.follow_fork)();
+        if self.resolver.try_lock().is_ok_and(|resolver| resolver.is_some()) {
             // Where there is no thread to be had, marks are resolved when somebody asks.
             let _ = self.start();
         }
@@ -182,15 +193,20 @@ impl Spans {
     /// Every span as it is known now, over the domains at the given places, and what was lost.
     pub fn table(&self, places: &[usize]) -> Result<(Table, Losses), Error> {
         let now_ns = self.clock.now_ns();
-        self.meter.settle(now_ns);
+        settle(&self.panels, now_ns);
         self.with_book(now_ns, |book| {
             let losses = Losses {
                 dropped: self.dropped.load(Ordering::Relaxed),
                 overwritten: book.overwritten(),
                 unmatched: book.unmatched,
             };
-            (book.table(&self.meter, places, now_ns), losses)
+            (book.table(&self.panels, places, now_ns), losses)
         })
+    }
+
+    /// The distance of two changes of the slowest curve, lately: heights closer than that err together.
+    pub fn grain_ns(&self) -> u64 {
+        level::grain_ns(&self.panels)
     }
 
     /// Forgets every span that has ended.
@@ -209,17 +225,16 @@ impl Spans {
         let mut book = try_lock(&self.book).ok_or(Error::Busy)?;
         if book.generation != generation {
             // The child of a fork: what happened before is its parent's to tell.
-            *book = Book::new(generation, self.meter.domain_count(), self.capacity);
+            *book = Book::new(generation, domains(&self.panels).count(), self.capacity);
         }
         let opened = std::mem::take(&mut *try_lock(&self.opened).ok_or(Error::Busy)?);
         book.take_over(opened.into_iter().filter(|(born, _)| *born == generation).map(|(_, reader)| reader));
-        book.pass(&self.meter, &self.pool, now_ns);
+        book.pass(&self.panels, &self.pool, now_ns);
         Ok(work(&mut book))
     }
 
     /// Starts the resolver, a thread that wakes once a second; one that runs goes on.
     pub fn start(self: &Arc<Self>) -> Result<(), Error> {
-        self.meter.follow_fork();
         let mut resolver = try_lock(&self.resolver).ok_or(Error::Busy)?;
         let generation = sys::generation();
         if resolver.as_ref().is_none_or(|(born, _)| *born != generation) {
@@ -244,6 +259,12 @@ impl Spans {
             stop.store(1, Ordering::Release);
             sys::wake(&stop);
         }
+    }
+}
+
+impl std::fmt::Debug for Spans {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Spans").field("number", &self.number).field("book", &self.book).finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,8 @@ pub fn add(py: Python<'_>) -> PyResult<()> {
     method(&span, c"__exit__", EXIT_DOC, PyMethodDefPointer { PyCFunctionFast: span_exit }, ffi::METH_FASTCALL)
 }
 
-const SPAN_DOC: &CStr = c"span($self, name, /, *, lane=None, **attributes)\n--\n\nA span: a context manager, or a decorator.";
+const SPAN_DOC: &CStr =
+    c"span($self, name, /, *, lane=None, **attributes)\n--\n\nA span: a context manager, or a decorator.";
 const BEGIN_DOC: &CStr = c"begin($self, name, /, *, lane=None, **attributes)\n--\n\nAn open span, for end().";
 const ENTER_DOC: &CStr = c"__enter__($self)\n--\n\nBegins the span.";
 const EXIT_DOC: &CStr = c"__exit__($self, kind, error, trace, /)\n--\n\nEnds the span.";

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use eco2ai_fast_core::clock::Clock;
 use eco2ai_fast_core::span::log::{MOST_ATTRIBUTES, Packed, Value, pack};
-use eco2ai_fast_core::span::{self, NAMED_LANE, Spans, level, nest, share};
+use eco2ai_fast_core::span::{self, NAMED_LANE, Spans, nest, share};
 use eco2ai_fast_core::{meter, units};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -23,7 +23,6 @@ const CLOSED: u64 = u64::MAX;
 /// The spans of a meter, and the codes of their names.
 pub struct Recorder {
     pub spans: Arc<Spans>,
-    meter: Arc<meter::Meter>,
     words: Words,
     /// Attributes that could not be recorded.
     unusable: AtomicU64,
@@ -31,8 +30,8 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn new(py: Python<'_>, meter: &Arc<meter::Meter>, clock: &Arc<dyn Clock>, capacity: usize) -> Self {
-        let spans = Spans::new(meter, clock, capacity);
-        Self { spans, meter: meter.clone(), words: Words::new(py), unusable: AtomicU64::new(0) }
+        let spans = meter.spans(clock, capacity);
+        Self { spans, words: Words::new(py), unusable: AtomicU64::new(0) }
     }
 
     fn lane(&self, lane: &Bound<'_, PyAny>) -> PyResult<u64> {
@@ -197,7 +196,7 @@ impl Recorder {
         columns.set_item("attribute_is_word", said.iter().map(|one| one.2).collect::<Vec<_>>().into_pyarray(py))?;
         columns.set_item("attribute_value", said.iter().map(|one| one.3).collect::<Vec<_>>().into_pyarray(py))?;
         columns.set_item("names", self.words.list(py))?;
-        columns.set_item("grain_ns", level::grain_ns(&self.meter))?;
+        columns.set_item("grain_ns", self.spans.grain_ns())?;
         columns.set_item("dropped", losses.dropped)?;
         columns.set_item("overwritten", losses.overwritten)?;
         columns.set_item("unmatched", losses.unmatched)?;
@@ -217,7 +216,8 @@ fn claims(t_ns: &[u64], t0_ns: &[u64], t1_ns: &[u64], weights: Option<&[f64]>) -
         t_ns.binary_search(at_ns).map_err(missing)
     };
     let ends = t0_ns.iter().zip(t1_ns).zip(weights);
-    ends.map(|((t0_ns, t1_ns), weight)| Ok(share::Claim { first: place(t0_ns)?, last: place(t1_ns)?, weight })).collect()
+    ends.map(|((t0_ns, t1_ns), weight)| Ok(share::Claim { first: place(t0_ns)?, last: place(t1_ns)?, weight }))
+        .collect()
 }
 
 /// Parts, idle energy and rest, in microjoules.

@@ -4,12 +4,13 @@
 //! and keeps them: so a span may last longer than the history.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::kept::{Kept, Row};
-use super::level::{Level, levels, settled_ns};
+use super::level::{Level, domains, levels, settled_ns};
 use super::log::{Attribute, Begin, Event, Pool, Reader};
 use super::table::{Status, Table};
-use crate::meter::Meter;
+use crate::panel::Panel;
 
 /// Spans that get their levels together: some megabytes of them.
 const BATCH: usize = 1 << 14;
@@ -76,11 +77,11 @@ impl Book {
     }
 
     /// Drains the logs and gives levels to all instants that are settled.
-    pub fn pass(&mut self, meter: &Meter, pool: &Pool, now_ns: u64) {
+    pub fn pass(&mut self, panels: &[Arc<Panel>], pool: &Pool, now_ns: u64) {
         self.drain(pool);
-        let settled_ns = settled_ns(meter, now_ns);
-        self.settle_ends(meter, settled_ns);
-        self.settle_begins(meter, settled_ns);
+        let settled_ns = settled_ns(panels, now_ns);
+        self.settle_ends(panels, settled_ns);
+        self.settle_begins(panels, settled_ns);
     }
 
     fn drain(&mut self, pool: &Pool) {
@@ -123,38 +124,39 @@ impl Book {
         }
     }
 
-    fn settle_ends(&mut self, meter: &Meter, settled_ns: u64) {
-        let (settled, rest) =
-            std::mem::take(&mut self.ended).into_iter().partition(|(open, end)| end.t_ns.max(open.begin.t_ns) <= settled_ns);
+    fn settle_ends(&mut self, panels: &[Arc<Panel>], settled_ns: u64) {
+        let (settled, rest) = std::mem::take(&mut self.ended)
+            .into_iter()
+            .partition(|(open, end)| end.t_ns.max(open.begin.t_ns) <= settled_ns);
         self.ended = rest;
         let settled: Vec<(Open, End)> = settled;
         for batch in settled.chunks(BATCH) {
             let kept = &mut self.kept;
-            with_levels(meter, batch, |row, begin, end, attributes| kept.push(row, begin, end, attributes));
+            with_levels(panels, batch, |row, begin, end, attributes| kept.push(row, begin, end, attributes));
         }
     }
 
-    fn settle_begins(&mut self, meter: &Meter, settled_ns: u64) {
+    fn settle_begins(&mut self, panels: &[Arc<Panel>], settled_ns: u64) {
         let new: Vec<&mut Open> =
             self.open.values_mut().filter(|open| open.levels.is_none() && open.begin.t_ns <= settled_ns).collect();
         let at_ns: Vec<u64> = new.iter().map(|open| open.begin.t_ns).collect();
-        let levels = levels(meter, &at_ns);
-        let each = levels.chunks_exact(meter.domain_count().max(1));
+        let levels = levels(panels, &at_ns);
+        let each = levels.chunks_exact(domains(panels).count().max(1));
         new.into_iter().zip(each).for_each(|(open, levels)| open.levels = Some(levels.into()));
     }
 
     /// Every span as it is known now: kept ones, those that ended lately, and open ones up to `now_ns`.
-    pub fn table(&self, meter: &Meter, places: &[usize], now_ns: u64) -> Table {
-        let mut table = Table::new(meter.domains(), places);
+    pub fn table(&self, panels: &[Arc<Panel>], places: &[usize], now_ns: u64) -> Table {
+        let mut table = Table::new(domains(panels), places);
         self.kept.visit(|row, levels, attributes| table.add(row, Status::Resolved, levels, attributes));
         for batch in self.ended.chunks(BATCH) {
-            with_levels(meter, batch, |row, begin, end, attributes| {
+            with_levels(panels, batch, |row, begin, end, attributes| {
                 table.add(&row, Status::Provisional, &[begin, end].concat(), attributes);
             });
         }
-        let end = levels(meter, &[now_ns]);
+        let end = levels(panels, &[now_ns]);
         for open in self.open.values().filter(|open| open.begin.t_ns <= now_ns) {
-            let begin = open.levels.clone().unwrap_or_else(|| levels(meter, &[open.begin.t_ns]).into());
+            let begin = open.levels.clone().unwrap_or_else(|| levels(panels, &[open.begin.t_ns]).into());
             let row = Row { begin: open.begin, t1_ns: now_ns, failed: false };
             table.add(&row, Status::Open, &[&*begin, &end].concat(), &[]);
         }
@@ -163,12 +165,16 @@ impl Book {
 }
 
 /// Looks up the levels that a batch lacks and hands over each span with those at its begin and at its end.
-fn with_levels(meter: &Meter, batch: &[(Open, End)], mut tell: impl FnMut(Row, &[Level], &[Level], &[Attribute])) {
-    let domains = meter.domain_count();
+fn with_levels(
+    panels: &[Arc<Panel>],
+    batch: &[(Open, End)],
+    mut tell: impl FnMut(Row, &[Level], &[Level], &[Attribute]),
+) {
+    let width = domains(panels).count();
     let at_ns: Vec<u64> = batch.iter().flat_map(|(open, end)| [open.begin.t_ns, end.t_ns]).collect();
-    let levels = levels(meter, &at_ns);
-    for ((open, end), levels) in batch.iter().zip(levels.chunks_exact(2 * domains.max(1))) {
-        let (begin, last) = levels.split_at(domains);
+    let levels = levels(panels, &at_ns);
+    for ((open, end), levels) in batch.iter().zip(levels.chunks_exact(2 * width.max(1))) {
+        let (begin, last) = levels.split_at(width);
         let row = Row { begin: open.begin, t1_ns: end.t_ns, failed: end.failed };
         tell(row, open.levels.as_deref().unwrap_or(begin), last, &end.attributes);
     }

@@ -155,9 +155,10 @@ mod tests {
         let estimates = [0, 0, 3, 3, 7, 7];
         let levels = |id: u64| {
             let at = |end: u64| estimates[usize::try_from(2 * id + end).unwrap()];
-            [0, 1].map(|end| [level(id, at(end)), Level { is_lost: id == 1, ..Level::LOST }].map(|one| {
-                if one.is_lost { Level::LOST } else { one }
-            }))
+            [0, 1].map(|end| {
+                [level(id, at(end)), Level { is_lost: id == 1, ..Level::LOST }]
+                    .map(|one| if one.is_lost { Level::LOST } else { one })
+            })
         };
         for id in [2, 0, 1] {
             let [begin, end] = levels(id);

@@ -26,7 +26,8 @@ pub struct Piece {
 
 /// Cuts the time of each lane into pieces, one owner each. Together they cover what the spans cover.
 pub fn own_time(extents: &[Extent]) -> Vec<Piece> {
-    let mut order: Vec<usize> = (0..extents.len()).filter(|index| extents[*index].t0_ns < extents[*index].t1_ns).collect();
+    let mut order: Vec<usize> =
+        (0..extents.len()).filter(|index| extents[*index].t0_ns < extents[*index].t1_ns).collect();
     // Of two that begin together the longer one is the parent.
     order.sort_by_key(|index| {
         let extent = &extents[*index];
@@ -58,7 +59,11 @@ fn cut(spans: &[usize], extents: &[Extent], pieces: &mut Vec<Piece>) {
             }
             since_ns = t_ns;
         }
-        if is_begin { active.insert(rank) } else { active.remove(&rank) };
+        if is_begin {
+            active.insert(rank)
+        } else {
+            active.remove(&rank)
+        };
     }
 }
 
@@ -79,14 +84,17 @@ mod tests {
     fn a_parent_keeps_what_its_children_leave() {
         let spans = [extent(1, 0, 100), extent(1, 10, 40), extent(1, 20, 30), extent(1, 40, 90)];
         let pieces = own_time(&spans);
-        assert_eq!(pieces, [
-            piece(0, 0, 10),
-            piece(1, 10, 20),
-            piece(2, 20, 30),
-            piece(1, 30, 40),
-            piece(3, 40, 90),
-            piece(0, 90, 100)
-        ]);
+        assert_eq!(
+            pieces,
+            [
+                piece(0, 0, 10),
+                piece(1, 10, 20),
+                piece(2, 20, 30),
+                piece(1, 30, 40),
+                piece(3, 40, 90),
+                piece(0, 90, 100)
+            ]
+        );
     }
 
     #[test]

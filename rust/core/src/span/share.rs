@@ -54,7 +54,8 @@ pub fn share(heights: Heights<'_>, claims: &[Claim], idle_uw: u64) -> Shares {
 pub fn whole_weights(weights: &[f64]) -> Vec<u64> {
     let usable = |weight: f64| if weight.is_finite() && weight > 0.0 { weight } else { 0.0 };
     let greatest = weights.iter().copied().map(usable).fold(0.0, f64::max);
-    let whole = |weight: f64| if weight > 0.0 { units::whole((weight / greatest * GREATEST_WEIGHT).round()).max(1) } else { 0 };
+    let whole =
+        |weight: f64| if weight > 0.0 { units::whole((weight / greatest * GREATEST_WEIGHT).round()).max(1) } else { 0 };
     weights.iter().map(|weight| whole(usable(*weight))).collect()
 }
 
@@ -66,7 +67,14 @@ fn total_weights(instants: usize, claims: &[Claim]) -> Vec<u64> {
         ends[claim.last] += claim.weight;
     }
     let mut active = 0;
-    begins.iter().zip(ends).map(|(begin, end)| { active = active + begin - end; active }).collect()
+    begins
+        .iter()
+        .zip(ends)
+        .map(|(begin, end)| {
+            active = active + begin - end;
+            active
+        })
+        .collect()
 }
 
 impl Claim {
@@ -154,8 +162,10 @@ fn low(number: u128) -> u64 {
 /// of two readings) err together, so their changes are added before they are squared; a claim's own begin and end err
 /// independently.
 pub fn sigmas(t_ns: &[u64], sigma_uj: &[f64], claims: &[Claim], grain_ns: u64) -> Vec<f64> {
-    let per_weight: Vec<f64> =
-        total_weights(t_ns.len(), claims).iter().map(|weight| if *weight > 0 { 1.0 / *weight as f64 } else { 0.0 }).collect();
+    let per_weight: Vec<f64> = total_weights(t_ns.len(), claims)
+        .iter()
+        .map(|weight| if *weight > 0 { 1.0 / *weight as f64 } else { 0.0 })
+        .collect();
     let changes = Changes::of(t_ns, sigma_uj, &per_weight, grain_ns);
     let sigma = |claim: &Claim| {
         let (first, last) = (claim.first, claim.last);
@@ -259,15 +269,10 @@ mod tests {
 
     #[test]
     fn weights_keep_their_ratio_and_nonsense_weighs_nothing() {
-        assert_eq!(whole_weights(&[1.0, 0.5, 0.0, -1.0, f64::NAN, f64::INFINITY, 1e-30]), [
-            1 << 32,
-            1 << 31,
-            0,
-            0,
-            0,
-            0,
-            1
-        ]);
+        assert_eq!(
+            whole_weights(&[1.0, 0.5, 0.0, -1.0, f64::NAN, f64::INFINITY, 1e-30]),
+            [1 << 32, 1 << 31, 0, 0, 0, 0, 1]
+        );
         assert_eq!(whole_weights(&[]), [0_u64; 0]);
     }
 
@@ -289,14 +294,25 @@ mod tests {
     /// Instants with heights, and claims on them.
     fn worlds() -> impl Strategy<Value = (Vec<u64>, Vec<u64>, Vec<Claim>)> {
         let steps = prop::collection::vec((1..50_000_000_u64, 0..2_000_000_u64), 2..60);
-        (steps, prop::collection::vec((0..60_usize, 0..60_usize, 0..5_000_000_000_u64), 0..80)).prop_map(|(steps, ends)| {
-            let sums = |of: fn(&(u64, u64)) -> u64| {
-                steps.iter().map(of).scan(0, |sum, step| { *sum += step; Some(*sum) }).collect::<Vec<_>>()
-            };
-            let place = |end: usize| end % steps.len();
-            let claims = ends.iter().map(|(a, b, weight)| claim(place(*a).min(place(*b)), place(*a).max(place(*b)), *weight));
-            (sums(|step| step.0), sums(|step| step.1), claims.collect())
-        })
+        (steps, prop::collection::vec((0..60_usize, 0..60_usize, 0..5_000_000_000_u64), 0..80)).prop_map(
+            |(steps, ends)| {
+                let sums = |of: fn(&(u64, u64)) -> u64| {
+                    steps
+                        .iter()
+                        .map(of)
+                        .scan(0, |sum, step| {
+                            *sum += step;
+                            Some(*sum)
+                        })
+                        .collect::<Vec<_>>()
+                };
+                let place = |end: usize| end % steps.len();
+                let claims = ends
+                    .iter()
+                    .map(|(a, b, weight)| claim(place(*a).min(place(*b)), place(*a).max(place(*b)), *weight));
+                (sums(|step| step.0), sums(|step| step.1), claims.collect())
+            },
+        )
     }
 
     proptest! {
