@@ -20,6 +20,9 @@ from .stopwatch import configure, measure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import carbon, testing
+    from .projection import project
+    from .serving import inference
+    from .stages import life_cycle, roll_up, stage
     from .tracked import track
     from .tracker import Tracker
 
@@ -28,6 +31,11 @@ __all__ = [
     "Measurement",
     "Meter",
     "configure",
+    "stage",
+    "life_cycle",
+    "roll_up",
+    "inference",
+    "project",
     "Tracker",
     "track",
     "carbon",
@@ -41,7 +49,17 @@ __all__ = [
 ]
 
 # Where what is reached later stands: "module" or "module:name".
-_LAZY = {"carbon": "carbon", "testing": "testing", "Tracker": "tracker:Tracker", "track": "tracked:track"}
+_LAZY = {
+    "carbon": "carbon",
+    "testing": "testing",
+    "stage": "stages:stage",
+    "life_cycle": "stages:life_cycle",
+    "roll_up": "stages:roll_up",
+    "inference": "serving:inference",
+    "project": "projection:project",
+    "Tracker": "tracker:Tracker",
+    "track": "tracked:track",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -4,13 +4,15 @@ Times are nanoseconds of ``CLOCK_MONOTONIC``, which is what ``time.perf_counter_
 Energies are microjoules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, TypeVar, final
 
 from numpy import float64, uint64
 from numpy.typing import NDArray
 from typing_extensions import Self, disjoint_base
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 __version__: str
 
@@ -118,6 +120,25 @@ class Meter:
         edges: hunt for the instants at which counters change; None: from 500 Hz on. cpus: where the threads stay.
         Raises ValueError unless rate_hz is above 0.
         """
+    def span(self, name: str, /, *, lane: str | int | None = None, **attributes: object) -> Span:
+        """A span, for `with` or as a decorator of functions, async functions and generators. Any thread.
+
+        Its begin and its end read the clock and append some words to a buffer of the thread, and do nothing else;
+        energy is looked up later. The first span of a meter starts it, and raises an automatic rate to 100 Hz.
+
+        lane: what it nests within (split="self"): the thread, unless a name or a number is given.
+        attributes: up to eight numbers or words; None says nothing. Others are counted as unusable.
+        """
+    def begin(self, name: str, /, *, lane: str | int | None = None, **attributes: object) -> Span:
+        """A span that begins now and that `end` closes, in any order and from any thread."""
+    def end(self, span: Span, /, **attributes: object) -> None:
+        """Ends a span now, with more attributes. Raises WindowError if it is not open."""
+    def _prepare_spans(self) -> int:
+        """Called once, before the first span; how many spans to keep."""
+    def span_table(self, domains: Sequence[int]) -> dict[str, Any]:
+        """Columns of all spans over the domains at these places, and the words behind their codes: for `spans`."""
+    def forget_spans(self) -> None:
+        """Forgets every span that has ended: for programs that run for long and take their spans in portions."""
     def halt(self) -> None:
         """Stops all threads of this meter and waits for them. Recorded curves stay."""
     @property
@@ -153,6 +174,56 @@ class Reading:
         """Mean power of each domain over its last ten ticks or more."""
     def since(self, earlier: Reading) -> Readout:
         """What happened since another reading of the same meter. Raises ValueError for one of another meter."""
+
+@final
+class Span:
+    """A piece of code: two marks, whose energy is looked up later."""
+
+    def __enter__(self) -> Self:
+        """Begins it. Raises WindowError if it is open."""
+    def __exit__(self, kind: object, error: object, trace: object, /) -> None:
+        """Ends it. Raises WindowError if it is not open."""
+    def __call__(self, function: _Function, /) -> _Function:
+        """`function` with a span like this one around each call; that of a coroutine is on the lane of its task."""
+    def set(self, **attributes: object) -> None:
+        """Adds attributes, until it ends."""
+    def again(self, lane: str | int | None = None) -> Span:
+        """Another one of the same name, attributes and lane; `lane` if it has none of its own."""
+
+def shares(
+    t_ns: NDArray[uint64],
+    energy_uj: NDArray[uint64],
+    t0_ns: NDArray[uint64],
+    t1_ns: NDArray[uint64],
+    weights: NDArray[float64] | None = None,
+    idle_w: float = 0.0,
+) -> tuple[NDArray[uint64], int, int]:
+    """Divides the energy of a curve (m,) at each instant among the intervals (n,) then active.
+
+    Returns the parts (n,), idle energy and rest in microjoules, which add up to that of the curve. Raises ValueError
+    for an end that is no instant of the curve.
+    """
+
+def share_sigmas(
+    t_ns: NDArray[uint64],
+    sigma_uj: NDArray[float64],
+    t0_ns: NDArray[uint64],
+    t1_ns: NDArray[uint64],
+    weights: NDArray[float64] | None = None,
+    grain_ns: int = 0,
+) -> NDArray[float64]:
+    """One sigma of each part in microjoules, from one sigma of the curve; heights within grain_ns err together."""
+
+def own_time(
+    lane: NDArray[uint64], t0_ns: NDArray[uint64], t1_ns: NDArray[uint64]
+) -> tuple[NDArray[uint64], NDArray[uint64], NDArray[uint64]]:
+    """Cuts the time of each lane into pieces of one owner: the interval that began last and still lasts.
+
+    Returns the owners' places, begins and ends.
+    """
+
+def set_stage(code: int) -> None:
+    """The stage that spans begin in from now on, in all threads; 0 is none."""
 
 @final
 class Window:

@@ -7,13 +7,16 @@ from .measurement import NS_PER_S, Measurement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
     from types import TracebackType
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Self
+
+    from .spans import Spans
+    from .tasks import TaskSpan
 
 # Settings that make a machine's meter; rate_hz is read at start().
 MACHINE_SETTINGS = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w", "instance_type", "storage")
@@ -54,10 +57,12 @@ class Meter(_core.Meter):
             ...
             print(meter.between(before, meter.read()))
             print(meter.energy_between(t0_ns, t1_ns))
+            with meter.span("request", tokens=128): ...
+            print(meter.spans(split="share").summary())
 
     Args:
-        rate_hz: readings a second; "auto" is 10. Totals need no rate; a rate buys resolution in time. Meters that move
-            more slowly than that are read at their own pace.
+        rate_hz: readings a second; "auto" is 10, and 100 from the first span on. Totals need no rate; a rate buys
+            resolution in time. Meters that move more slowly than that are read at their own pace.
         sources: "auto", "perf", "powercap", "file", "estimate", or scripted domains (`eco2ai_fast.testing`).
         sysroot: prefix in front of /sys, /proc and /dev.
         edges: hunt for the instants at which counters change; None: from 500 Hz on.
@@ -87,23 +92,36 @@ class Meter(_core.Meter):
         meter._edges = edges
         meter._cpus = cpus
         meter._is_manual = clock is not None
+        meter._has_spans = False
         return meter
 
     _rate_hz: float | str
     _edges: bool | None
     _cpus: Sequence[int] | None
     _is_manual: bool
+    _has_spans: bool
 
     AUTO_RATE_HZ = 10.0
+    SPAN_RATE_HZ = 100.0
+
+    max_spans = 1 << 20
+    """Spans that are kept; set it before the first one. 40 bytes each, 24 for each domain and 24 for each attribute."""
 
     def start(self) -> Meter:
         """Starts sampling; a second start changes nothing. Returns the meter."""
         if self._is_manual:
             self.record()
         elif not self.is_sampling:
-            rate_hz = self.AUTO_RATE_HZ if self._rate_hz == "auto" else float(self._rate_hz)
-            self.sample(rate_hz, self._edges, self._cpus)
+            from .ranks import warn_if_shared
+
+            warn_if_shared()
+            self.sample(self._hz(), self._edges, self._cpus)
         return self
+
+    def _hz(self) -> float:
+        if self._rate_hz == "auto":
+            return self.SPAN_RATE_HZ if self._has_spans else self.AUTO_RATE_HZ
+        return float(self._rate_hz)
 
     def stop(self) -> None:
         """Stops sampling and waits for the threads. What was recorded stays, and start() goes on with it."""
@@ -150,6 +168,48 @@ class Meter(_core.Meter):
         from .energies import power
 
         return power(self, width_s, None if domain is None else self._number(domain))
+
+    def aspan(self, name: str, **attributes: Any) -> TaskSpan:
+        """A span for `async with`, which nests within its asyncio task and not within the thread."""
+        from .tasks import TaskSpan
+
+        return TaskSpan(self, name, attributes)
+
+    def spans(
+        self,
+        split: str = "whole",
+        *,
+        weights: str | Callable[[Spans], ArrayLike] | None = None,
+        idle: float | Measurement | None = None,
+        name: str | Sequence[str] | None = None,
+        domain: str | None = None,
+    ) -> Spans:
+        """Every span that has ended, as a structured array in the order of their begins (see `Spans`).
+
+        split: "whole": each span has all the energy of its time, so that overlapping ones add up to more than there
+            was. "share": at each instant the energy is divided among the spans then active. "self": within a lane it
+            belongs to the span that began last, a parent's without its children's; lanes divide it.
+        weights: how it is divided: equally, by an attribute ("tokens"), or by what a function of the rows returns.
+            A span without the attribute takes nothing.
+        idle: power of the idle machine in watts, or a Measurement of it: `net_j` is then the energy beyond it.
+        name: only spans of this name, or of these. domain: over one domain in place of the sum of the counted ones.
+
+        Under "share" and "self", parts, `open_j` and `rest_j` add up to `whole_j`, to the microjoule.
+        """
+        from .spans import of_meter
+
+        places = [self._number(domain)] if domain else [i for i, one in enumerate(self.domains) if one.counted]
+        return of_meter(self, places, split, weights, idle, name)
+
+    def _prepare_spans(self) -> int:
+        """Called by the core before the first span: a meter that nobody started starts. How many spans to keep."""
+        if settings.disabled():
+            return 0
+        self._has_spans = True
+        if self.is_sampling and self._rate_hz == "auto":
+            self.sample(self._hz(), self._edges, self._cpus)
+        self.start()
+        return self.max_spans
 
     def stats(self) -> dict[str, float]:
         """What sampling did and cost: wakeups, late, missed, polls, cpu_s (CPU time of the threads), suspended_s."""

@@ -22,6 +22,8 @@ const PLATEAU_REL: f64 = 0.2;
 const STEP_REL: f64 = 0.03;
 const BRIDGE_REL: [f64; 2] = [0.5, 1.05];
 const COARSE_TICKS: u64 = 3;
+/// Changes behind an instant that its height looks at: the one that ends its interval, and two for a step.
+const LOOK_AHEAD: u64 = 3;
 /// What stands for one sigma of a uniform distribution, in half-widths: 1.96 of it hold a little over 95 %.
 const UNIFORM: f64 = 0.52;
 
@@ -75,6 +77,25 @@ impl Curve {
         segment.map(|segment| segment.height(t_ns, channel)).ok_or_else(|| self.lost())
     }
 
+    /// For the heights at many instants, in ascending order.
+    pub fn cursor<'a>(&'a self, channel: &'a Channel) -> Cursor<'a> {
+        Cursor { curve: self, channel, segment: None }
+    }
+
+    /// The instant up to which heights are final: so many changes lie behind it that none to come can show another step
+    /// there. `None` while nothing is final.
+    pub fn settled_ns(&self) -> Option<u64> {
+        let number = self.fine.pushed().checked_sub(1 + LOOK_AHEAD)?;
+        self.fine.get(number).map(|entry| entry.t_ns)
+    }
+
+    /// Mean time from one change to the next, lately.
+    pub fn pace_ns(&self) -> Option<u64> {
+        let (last, back) = (self.last()?, 2 * NEIGHBOURS);
+        let number = self.fine.pushed().checked_sub(1 + back)?;
+        self.fine.get(number).map(|first| (last.t_ns - first.t_ns) / back)
+    }
+
     fn lost(&self) -> Lost {
         let oldest_ns = self.rings().filter_map(first).map(|entry| entry.t_ns).min();
         oldest_ns.map_or(Lost::Empty, |oldest_ns| Lost::Overwritten { oldest_ns })
@@ -88,6 +109,23 @@ impl Curve {
     /// Every change that is still in the fine history, oldest first.
     pub fn entries(&self) -> Vec<Entry> {
         (self.fine.oldest()..self.fine.pushed()).filter_map(|number| self.fine.get(number)).collect()
+    }
+}
+
+/// Heights in ascending order of time: instants between the same two changes look for them once.
+pub struct Cursor<'a> {
+    curve: &'a Curve,
+    channel: &'a Channel,
+    segment: Option<Segment>,
+}
+
+impl Cursor<'_> {
+    /// The energy up to `t_ns`, which is no earlier than the instant of the call before.
+    pub fn height(&mut self, t_ns: u64) -> Result<Height, Lost> {
+        if !self.segment.as_ref().is_some_and(|segment| segment.holds(t_ns)) {
+            self.segment = self.curve.rings().find_map(|ring| Segment::around(ring, t_ns));
+        }
+        self.segment.as_ref().map(|segment| segment.height(t_ns, self.channel)).ok_or_else(|| self.curve.lost())
     }
 }
 
@@ -125,6 +163,10 @@ impl Segment {
             powers_after: [near(number + 1, number + 2), near(number + 2, number + 3)],
             restless: restlessness(ring, number),
         })
+    }
+
+    fn holds(&self, t_ns: u64) -> bool {
+        self.before.t_ns <= t_ns && self.after.is_none_or(|after| t_ns < after.t_ns)
     }
 
     fn height(&self, t_ns: u64, channel: &Channel) -> Height {

@@ -44,6 +44,7 @@ pub mod sample;
 pub mod sampler;
 pub mod snapshot;
 pub mod source;
+pub mod span;
 pub mod step;
 pub(crate) mod sync;
 pub mod units;

@@ -18,6 +18,7 @@ use crate::sampler::{Ledger, Plan, Sampler};
 use crate::snapshot::BRIEF;
 use crate::source::root::Root;
 use crate::source::{self, Finding, ModelFigures, Source, Wanted, sys};
+use crate::span::Spans;
 use crate::units::{self, NS_PER_S};
 use crate::window::{DomainEnergy, Mode, Readout, Window, between};
 
@@ -118,6 +119,16 @@ impl Meter {
     /// A closed window.
     pub fn window_with(&self, mode: Mode) -> Window {
         Window::new(&self.panels, self.keeper.clone(), mode)
+    }
+
+    /// A recorder of spans on this meter, of which the newest `capacity` are kept.
+    pub fn spans(self: &Arc<Self>, clock: &Arc<dyn Clock>, capacity: usize) -> Arc<Spans> {
+        let meter = Arc::downgrade(self);
+        Spans::new(&self.panels, clock, capacity, move || {
+            if let Some(meter) = meter.upgrade() {
+                meter.follow_fork();
+            }
+        })
     }
 
     /// Reads every meter once now: for simulated time, which no thread follows, and to bring a curve up to now.

@@ -38,13 +38,22 @@ pub struct Panel {
 #[derive(Debug)]
 pub struct Buffers {
     samples: Box<[Sample]>,
+    /// The reading before, while a change is hunted; else nothing.
+    earlier: Box<[Sample]>,
     states: Box<[State]>,
 }
 
 impl Buffers {
     /// Room for `domains` domains.
     pub fn new(domains: usize) -> Self {
-        Self { samples: vec![Sample::default(); domains].into(), states: vec![State::default(); domains].into() }
+        let samples = || vec![Sample::default(); domains].into_boxed_slice();
+        Self { samples: samples(), earlier: samples(), states: vec![State::default(); domains].into() }
+    }
+
+    /// Whether any meter shows something else than its state knows.
+    fn has_news(&self) -> bool {
+        let mut pairs = self.samples.iter().zip(&self.states);
+        pairs.any(|(sample, state)| sample.raw != state.raw || sample.fault.is_some())
     }
 }
 
@@ -112,10 +121,21 @@ impl Panel {
         self.load(buffers);
         let before = buffers.states[target].edge_ns;
         let mut polls = 0;
-        while polls == 0 || (buffers.states[target].edge_ns == before && self.clock.now_ns() < until_ns) {
-            self.step(buffers, integrate::advance);
+        loop {
+            self.read_mending(&mut buffers.samples);
             polls += 1;
+            let is_over = buffers.samples[target].after_ns >= until_ns || polls >= MOST_POLLS;
+            if polls == 1 || is_over || buffers.has_news() {
+                // Up to the reading before nothing changed: that dates the change.
+                self.follow(&buffers.earlier[..], &mut buffers.states, integrate::advance);
+                self.follow(&buffers.samples[..], &mut buffers.states, integrate::advance);
+            }
+            if is_over || buffers.states[target].edge_ns != before {
+                break;
+            }
+            std::mem::swap(&mut buffers.earlier, &mut buffers.samples);
         }
+        buffers.earlier.fill(Sample::default());
         self.publish(buffers);
         let edge_ns = buffers.states[target].edge_ns;
         Hunt { edge_ns: (polls > 1 && edge_ns != before).then_some(edge_ns), polls }
@@ -207,11 +227,18 @@ impl Panel {
         }
     }
 
-    /// Reads every meter, follows each one's state, and records what changed. Only under the token.
-    fn step(&self, buffers: &mut Buffers, next: fn(&State, &Sample, &Channel) -> State) {
+    /// Reads every meter and follows each one's state. Only under the token.
+    fn step(&self, buffers: &mut Buffers, next: Next) {
         self.read_mending(&mut buffers.samples);
+        self.follow(&buffers.samples, &mut buffers.states, next);
+    }
+
+    /// Follows each meter's state through one reading and records what changed. Only under the token.
+    fn follow(&self, samples: &[Sample], states: &mut [State], next: Next) {
         let curves = self.curves();
-        for (index, (state, sample)) in buffers.states.iter_mut().zip(&*buffers.samples).enumerate() {
+        for (index, (state, sample)) in
+            states.iter_mut().zip(samples).enumerate().filter(|(_, (_, sample))| sample.after_ns > 0)
+        {
             *state = next(state, sample, &self.domains[index].channel);
             if let Some(curve) = curves.get(index).filter(|_| state.known) {
                 record(curve, state, &self.domains[index].channel);
@@ -233,6 +260,9 @@ impl Panel {
         holder != own && self.writer.compare_exchange(holder, own, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 }
+
+/// A state after one more sample.
+type Next = fn(&State, &Sample, &Channel) -> State;
 
 /// What a hunt for a change brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

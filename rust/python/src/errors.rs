@@ -26,8 +26,11 @@ fn to_python(error: &Error) -> PyErr {
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, PyErr> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(answer) => answer.map_err(|error| to_python(&error)),
-        Err(_) => {
-            Err(EnergyError::new_err("defect in eco2ai_fast: please report the message above; your program goes on"))
-        }
+        Err(_) => Err(defect()),
     }
+}
+
+/// What a caught panic becomes.
+pub fn defect() -> PyErr {
+    EnergyError::new_err("defect in eco2ai_fast: please report the message above; your program goes on")
 }

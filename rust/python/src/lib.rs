@@ -5,14 +5,17 @@
 
 use pyo3::prelude::*;
 
+mod calls;
 mod cross_check;
 mod errors;
 mod interpreter;
 mod meter;
 mod processor;
 mod reading;
+mod span;
 mod testing;
 mod window;
+mod words;
 
 #[pymodule]
 mod _core {
@@ -33,6 +36,8 @@ mod _core {
     use super::processor::Processor;
     #[pymodule_export]
     use super::reading::Reading;
+    #[pymodule_export]
+    use super::span::{Span, own_time, set_stage, share_sigmas, shares};
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
@@ -61,6 +66,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        super::interpreter::claim(module.py())
+        super::interpreter::claim(module.py())?;
+        super::calls::add(module.py())
     }
 }

@@ -1,6 +1,6 @@
 //! `Meter`: what the machine's meters are, and windows on them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use eco2ai_fast_core::choice;
 use eco2ai_fast_core::clock::{Clock, Monotonic};
@@ -14,11 +14,16 @@ use eco2ai_fast_core::{meter, units};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::errors::guarded;
 use crate::reading::Reading;
+use crate::span::{Recorder, Span};
 use crate::testing::{ManualClock, ScriptedDomain};
 use crate::window::{Readout, Window};
+
+/// Spans that are kept unless the meter says otherwise: about 100 MB with two domains.
+const DEFAULT_CAPACITY: usize = 1 << 20;
 
 /// Instants, and an array of numbers at each.
 type Series<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u64>>);
@@ -27,6 +32,8 @@ type Series<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<f64>>, Bound<
 pub struct Meter {
     meter: Arc<meter::Meter>,
     clock: Arc<dyn Clock>,
+    /// From the first span on.
+    recorder: OnceLock<Arc<Recorder>>,
 }
 
 fn wish(storage: &str) -> PyResult<Wish> {
@@ -84,12 +91,12 @@ impl Meter {
                 };
                 let meter =
                     guarded(|| Ok(meter::Meter::with_sources(vec![Box::new(Replay::new(scripts))], clock.clone())))?;
-                Ok(Self { meter: Arc::new(meter), clock })
+                Ok(Self { meter: Arc::new(meter), clock, recorder: OnceLock::new() })
             }
             route => {
                 let name = if let Some(Sources::Route(name)) = &route { name } else { "auto" };
                 let meter = guarded(|| meter::Meter::open(&root, Wanted::parse(name)?, &figures))?;
-                Ok(Self { meter: Arc::new(meter), clock: Arc::new(Monotonic) })
+                Ok(Self { meter: Arc::new(meter), clock: Arc::new(Monotonic), recorder: OnceLock::new() })
             }
         }
     }
@@ -150,11 +157,45 @@ impl Meter {
             return Err(PyValueError::new_err(format!("rate_hz must be a number above 0, not {rate_hz}")));
         }
         let rate = meter::Rate { hz: rate_hz, edges, cpus: cpus.unwrap_or_default() };
-        py.detach(|| guarded(|| self.meter.start(&rate)))
+        py.detach(|| {
+            guarded(|| {
+                self.meter.start(&rate)?;
+                self.recorder.get().map_or(Ok(()), |recorder| recorder.spans.start())
+            })
+        })
+    }
+
+    #[pyo3(signature = (span, /, **attributes))]
+    #[allow(clippy::unused_self)] // beside begin()
+    fn end(&self, span: &Bound<'_, Span>, attributes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        span.get().set(attributes)?;
+        span.get().end(false)
+    }
+
+    /// Called once, before the first span: how many spans to keep.
+    fn _prepare_spans(&self) -> PyResult<usize> {
+        self.record()?;
+        Ok(DEFAULT_CAPACITY)
+    }
+
+    fn span_table<'py>(slf: &Bound<'py, Self>, domains: Vec<usize>) -> PyResult<Bound<'py, PyDict>> {
+        Self::recorder(slf)?.table(slf.py(), &domains)
+    }
+
+    fn forget_spans(&self, py: Python<'_>) -> PyResult<()> {
+        let forget = || guarded(|| self.recorder.get().map_or(Ok(()), |recorder| recorder.spans.forget()));
+        py.detach(forget)
     }
 
     fn halt(&self, py: Python<'_>) {
-        py.detach(|| self.meter.stop());
+        py.detach(|| {
+            if let Some(recorder) = self.recorder.get() {
+                // A last change behind the last mark, so that what can be settled is.
+                self.meter.tick();
+                recorder.spans.stop();
+            }
+            self.meter.stop();
+        });
     }
 
     #[getter]
@@ -225,6 +266,26 @@ impl Meter {
 }
 
 impl Meter {
+    /// The spans' recorder; the first call makes it, and starts what it needs.
+    pub fn recorder<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
+        let this = slf.get();
+        match this.recorder.get() {
+            Some(recorder) => Ok(recorder),
+            None => this.first_recorder(slf),
+        }
+    }
+
+    #[cold]
+    fn first_recorder(&self, slf: &Bound<'_, Self>) -> PyResult<&Arc<Recorder>> {
+        let capacity: usize = slf.call_method0("_prepare_spans")?.extract()?;
+        let new = Arc::new(Recorder::new(slf.py(), &self.meter, &self.clock, capacity));
+        let recorder = self.recorder.get_or_init(|| new);
+        if self.meter.is_sampling() {
+            guarded(|| recorder.spans.start())?;
+        }
+        Ok(recorder)
+    }
+
     fn scale(&self, domain: usize) -> PyResult<units::Scale> {
         let found = self.meter.domains().get(domain).copied().map(|domain| domain.channel.scale);
         found.ok_or_else(|| PyValueError::new_err(format!("this meter has no domain number {domain}")))
