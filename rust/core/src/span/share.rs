@@ -111,14 +111,14 @@ impl Ledger {
             let Some(next_ns) = heights.t_ns.get(place + 1) else { return };
             let used_uj = heights.energy_uj[place + 1].saturating_sub(reached_uj);
             reached_uj += used_uj;
-            let idle_uj = used_uj.min(idle_until(*next_ns) - idle_until(heights.t_ns[place]));
-            self.idle_uj += idle_uj;
+            let anyhow_uj = used_uj.min(idle_until(*next_ns) - idle_until(heights.t_ns[place]));
+            self.idle_uj += anyhow_uj;
             match self.stretches_uj.last_mut().filter(|_| is_busy) {
-                Some(stretch_uj) => {
-                    *stretch_uj += used_uj - idle_uj;
-                    sum += (u128::from(used_uj - idle_uj) << PLACES) / u128::from(*weight);
+                Some(busy_uj) => {
+                    *busy_uj += used_uj - anyhow_uj;
+                    sum += (u128::from(used_uj - anyhow_uj) << PLACES) / u128::from(*weight);
                 }
-                None => self.rest_uj += used_uj - idle_uj,
+                None => self.rest_uj += used_uj - anyhow_uj,
             }
         }
     }
