@@ -1,6 +1,6 @@
 //! The calls that a span consists of, by the interpreter's fast convention: all unsafe code of the binding.
 //!
-//! A PyO3 method with `**attributes` builds a tuple and a dict for each call, which cost more than the span itself; here
+//! A method of `PyO3` with `**attributes` builds a tuple and a dict for each call, which cost more than the span itself; here
 //! keywords are read where the interpreter left them. The methods are added to their classes when the module is made.
 #![allow(unsafe_code)]
 
@@ -75,13 +75,13 @@ fn none() -> *mut PyObject {
 /// # Safety
 /// As the interpreter hands them over: `arguments` holds `count` positional ones and then one for each name in
 /// `keywords`, which is a tuple of strings or null.
-unsafe fn new_span<'py>(
-    py: Python<'py>,
+unsafe fn new_span(
+    py: Python<'_>,
     meter: *mut PyObject,
     arguments: *const *mut PyObject,
     count: isize,
     keywords: *mut PyObject,
-) -> PyResult<Bound<'py, Span>> {
+) -> PyResult<Bound<'_, Span>> {
     // SAFETY: a method's first argument is an instance of its class, and borrowed for the call.
     let meter = unsafe { Borrowed::from_ptr(py, meter).cast_unchecked::<Meter>() };
     // SAFETY: by this function's own condition the tuple is one, and borrowed for the call.

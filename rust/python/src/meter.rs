@@ -178,8 +178,12 @@ impl Meter {
         Ok(DEFAULT_CAPACITY)
     }
 
-    fn span_table<'py>(slf: &Bound<'py, Self>, domains: Vec<usize>) -> PyResult<Bound<'py, PyDict>> {
-        Self::recorder(slf)?.table(slf.py(), &domains)
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands lists over by value
+    fn span_table<'py>(&self, py: Python<'py>, domains: Vec<usize>) -> PyResult<Bound<'py, PyDict>> {
+        match self.recorder.get() {
+            Some(recorder) => recorder.table(py, &domains),
+            None => Recorder::new(py, &self.meter, &self.clock, 0).table(py, &domains),
+        }
     }
 
     fn forget_spans(&self, py: Python<'_>) -> PyResult<()> {
@@ -267,20 +271,20 @@ impl Meter {
 
 impl Meter {
     /// The spans' recorder; the first call makes it, and starts what it needs.
-    pub fn recorder<'a>(slf: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
-        let this = slf.get();
-        match this.recorder.get() {
+    pub fn recorder<'a>(meter: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
+        match meter.get().recorder.get() {
             Some(recorder) => Ok(recorder),
-            None => this.first_recorder(slf),
+            None => Self::first_recorder(meter),
         }
     }
 
     #[cold]
-    fn first_recorder(&self, slf: &Bound<'_, Self>) -> PyResult<&Arc<Recorder>> {
-        let capacity: usize = slf.call_method0("_prepare_spans")?.extract()?;
-        let new = Arc::new(Recorder::new(slf.py(), &self.meter, &self.clock, capacity));
-        let recorder = self.recorder.get_or_init(|| new);
-        if self.meter.is_sampling() {
+    fn first_recorder<'a>(meter: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
+        let capacity: usize = meter.call_method0("_prepare_spans")?.extract()?;
+        let this = meter.get();
+        let new = Arc::new(Recorder::new(meter.py(), &this.meter, &this.clock, capacity));
+        let recorder = this.recorder.get_or_init(|| new);
+        if this.meter.is_sampling() {
             guarded(|| recorder.spans.start())?;
         }
         Ok(recorder)

@@ -206,6 +206,7 @@ impl Recorder {
 }
 
 /// Places of instants in an ascending series, and whole weights: what the shares are computed from.
+#[allow(clippy::similar_names)] // as in the columns
 fn claims(t_ns: &[u64], t0_ns: &[u64], t1_ns: &[u64], weights: Option<&[f64]>) -> PyResult<Vec<share::Claim>> {
     let weights = weights.map_or_else(|| vec![1; t0_ns.len()], share::whole_weights);
     if t0_ns.len() != t1_ns.len() || t0_ns.len() != weights.len() || !t_ns.is_sorted_by(|a, b| a < b) {
@@ -223,7 +224,7 @@ fn claims(t_ns: &[u64], t0_ns: &[u64], t1_ns: &[u64], weights: Option<&[f64]>) -
 /// Parts, idle energy and rest, in microjoules.
 #[pyfunction]
 #[pyo3(signature = (t_ns, energy_uj, t0_ns, t1_ns, weights=None, idle_w=0.0))]
-#[allow(clippy::needless_pass_by_value)] // PyO3 hands arrays over by value
+#[allow(clippy::needless_pass_by_value, clippy::similar_names)] // PyO3 hands arrays over by value; Python's own names
 pub fn shares<'py>(
     py: Python<'py>,
     t_ns: PyReadonlyArray1<'py, u64>,
@@ -246,7 +247,7 @@ pub fn shares<'py>(
 /// One sigma of each part, in microjoules.
 #[pyfunction]
 #[pyo3(signature = (t_ns, sigma_uj, t0_ns, t1_ns, weights=None, grain_ns=0))]
-#[allow(clippy::needless_pass_by_value)] // PyO3 hands arrays over by value
+#[allow(clippy::needless_pass_by_value, clippy::similar_names)] // PyO3 hands arrays over by value; Python's own names
 pub fn share_sigmas<'py>(
     py: Python<'py>,
     t_ns: PyReadonlyArray1<'py, u64>,
@@ -270,7 +271,7 @@ type Pieces<'py> = (Bound<'py, PyArray1<usize>>, Bound<'py, PyArray1<u64>>, Boun
 
 /// The time of each lane cut into pieces, each owned by the span that began last and still lasts.
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value)] // PyO3 hands arrays over by value
+#[allow(clippy::needless_pass_by_value, clippy::similar_names)] // PyO3 hands arrays over by value; Python's own names
 pub fn own_time<'py>(
     py: Python<'py>,
     lane: PyReadonlyArray1<'py, u64>,
