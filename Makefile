@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
 
-.PHONY: demo test test-rust test-python lint wheel bench clean cargo
+.PHONY: loom tsan demo test test-rust test-python lint wheel bench clean cargo
 
 cargo:
 	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -20,6 +20,7 @@ test: test-rust test-python  ## everything that can fail, Rust and Python
 
 test-rust: cargo
 	cargo test --workspace --quiet
+	$(MAKE) loom
 
 test-python: cargo $(BIN)/python
 	$(BIN)/pip install --quiet '.[demo,test]'
@@ -33,6 +34,15 @@ lint: cargo $(BIN)/python
 
 wheel: cargo $(BIN)/python  ## dist/*.whl, one for every CPython from 3.10 on
 	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+
+loom: cargo  ## every interleaving of ring and published words, up to three preemptions
+	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
+	cargo test --package eco2ai-fast-core --test loom --release --quiet
+
+TSAN_FLAGS := -Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer
+tsan: cargo  ## the threaded tests of the core under ThreadSanitizer (needs the nightly toolchain and its rust-src)
+	RUSTFLAGS="$(TSAN_FLAGS)" CARGO_TARGET_DIR=target/tsan \
+	cargo +nightly test --package eco2ai-fast-core --lib --target x86_64-unknown-linux-gnu -- snapshot ring panel sampler keepalive meter
 
 clean:
 	rm -rf $(VENV) target dist

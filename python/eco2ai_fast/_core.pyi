@@ -4,11 +4,21 @@ Times are nanoseconds of ``CLOCK_MONOTONIC``, which is what ``time.perf_counter_
 Energies are microjoules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Literal, final
+from typing import Any, Literal, TypeAlias, TypeVar, final
+
+from numpy import float64, uint64
+from numpy.typing import NDArray
+from typing_extensions import Self, disjoint_base
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 __version__: str
+
+_FaultName: TypeAlias = Literal[
+    "not permitted", "vanished", "read failed", "unreadable text", "shows zero", "stands still"
+]
 
 class EnergyError(Exception):
     """Base of all errors of this package's core."""
@@ -16,21 +26,50 @@ class EnergyError(Exception):
 class SourceError(EnergyError):
     """A source that was asked for cannot be used here; the message says why and what helps."""
 
+class HistoryLost(EnergyError):
+    """An instant lies before the recorded history, or nothing was recorded."""
+
 class WindowError(EnergyError):
     """A window was opened or closed out of turn."""
 
 def clock_anchor() -> tuple[int, int, int]:
     """The same instant in nanoseconds on CLOCK_MONOTONIC, CLOCK_BOOTTIME and CLOCK_REALTIME (Unix time, UTC)."""
 
+def processor(*, sysroot: str | PathLike[str] | None = None) -> Processor:
+    """Which processor this machine, or the one below a sysroot, has."""
+
+def tdp_w(brand: str) -> float | None:
+    """Thermal design power of one package in watts, by the kernel's name for it; None where no table knows it."""
+
 @final
+class Processor:
+    """A processor as it is named in tables and reports."""
+
+    @property
+    def brand(self) -> str:
+        """The kernel's name for it; empty where it has none (ARM)."""
+    @property
+    def packages(self) -> int: ...
+    @property
+    def logical(self) -> int:
+        """Logical processors online."""
+    @property
+    def tdp_w(self) -> float | None:
+        """Thermal design power of one package; None for names that no table knows, which are never guessed."""
+
+@disjoint_base
 class Meter:
     """The meters of one machine: finds them and chooses the best route to each domain.
 
-    sources: "auto" (perf, powercap, then models), "perf", "powercap", "estimate", or a list of ScriptedDomain.
+    sources: "auto" (perf, powercap, files of other drivers, then models), one of "perf", "powercap", "msr", "file",
+    "estimate", or a list of ScriptedDomain.
     sysroot: prefix in front of /sys, /proc and /dev; None is the machine itself.
     clock: a ManualClock, with scripted domains only.
     cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w: the user's figures for the models, in watts; idle and max are of all
-    packages together.
+    packages together, or of the whole computer with is_wall_power, whose memory is then taken off.
+    calibration: words for where idle and max come from, shown wherever they are used.
+    instance_type: the cloud's name of this machine's type, "m5.large"; it tells the processor's family.
+    storage: "off", "show" or "count" a model of the disks.
 
     Raises SourceError if nothing can be measured or modelled.
     """
@@ -45,7 +84,11 @@ class Meter:
         cpu_idle_w: float | None = None,
         cpu_max_w: float | None = None,
         ram_w: float | None = None,
-    ) -> Meter: ...
+        calibration: str | None = None,
+        is_wall_power: bool = False,
+        instance_type: str | None = None,
+        storage: str = "off",
+    ) -> Self: ...
     @property
     def domains(self) -> list[Domain]:
         """What is measured or modelled, in the order of every Readout.domains."""
@@ -53,14 +96,134 @@ class Meter:
     def findings(self) -> list[Finding]:
         """What was looked for, found or not: the substance of ``eco2ai-fast doctor``."""
     @property
+    def idle_powers_w(self) -> list[float | None]:
+        """Watts of each of `domains` at rest, where a model knows them; None for meters."""
+    @property
     def keep_alive_period_s(self) -> float | None:
         """How often the counters are read while a window is open; None if none of them wraps."""
-    def window(self) -> Window:
-        """A closed window; it may be opened and closed any number of times, by one thread at a time."""
-    def keep_alive(self) -> None:
-        """Reads once now. A background thread does so by itself, except on a ManualClock."""
-    def stop(self) -> None:
-        """Stops the background thread; a window opened later starts it again."""
+    @property
+    def now_ns(self) -> int:
+        """The time on this meter's clock: CLOCK_MONOTONIC, or that of its ManualClock."""
+    def window(self, mode: str = "direct") -> Window:
+        """A closed window; it may be opened and closed any number of times, by one thread at a time.
+
+        mode: "direct" reads once at each end; "precise" reads until the counters move, a millisecond or two at each
+        end, and assumes that the power at the ends is constant. Raises ValueError for another.
+        """
+    def tick(self) -> None:
+        """Reads every meter once now and publishes. Threads do so by themselves, except on a ManualClock."""
+    def record(self) -> None:
+        """Records the energy curves from now on, at each reading, without starting a thread."""
+    def sample(self, rate_hz: float, edges: bool | None = None, cpus: Sequence[int] | None = None) -> None:
+        """Starts a sampling thread for each pace of meters, or changes its rate.
+
+        edges: hunt for the instants at which counters change; None: from 500 Hz on. cpus: where the threads stay.
+        Raises ValueError unless rate_hz is above 0.
+        """
+    def span(self, name: str, /, *, lane: str | int | None = None, **attributes: object) -> Span:
+        """A span, for `with` or as a decorator of functions, async functions and generators. Any thread.
+
+        Its begin and its end read the clock and append some words to a buffer of the thread, and do nothing else;
+        energy is looked up later. The first span of a meter starts it, and raises an automatic rate to 100 Hz.
+
+        lane: what it nests within (split="self"): the thread, unless a name or a number is given.
+        attributes: up to eight numbers or words; None says nothing. Others are counted as unusable.
+        """
+    def begin(self, name: str, /, *, lane: str | int | None = None, **attributes: object) -> Span:
+        """A span that begins now and that `end` closes, in any order and from any thread."""
+    def end(self, span: Span, /, **attributes: object) -> None:
+        """Ends a span now, with more attributes. Raises WindowError if it is not open."""
+    def _prepare_spans(self) -> int:
+        """Called once, before the first span; how many spans to keep."""
+    def span_table(self, domains: Sequence[int]) -> dict[str, Any]:
+        """Columns of all spans over the domains at these places, and the words behind their codes: for `spans`."""
+    def forget_spans(self) -> None:
+        """Forgets every span that has ended: for programs that run for long and take their spans in portions."""
+    def halt(self) -> None:
+        """Stops all threads of this meter and waits for them. Recorded curves stay."""
+    @property
+    def is_sampling(self) -> bool: ...
+    def read(self) -> Reading:
+        """The latest published states, without a system call."""
+    def readout_between(self, t0_ns: int, t1_ns: int) -> Readout:
+        """The energy between two instants of the recorded past. Raises HistoryLost."""
+    def heights(
+        self, domain: int, at_ns: NDArray[uint64]
+    ) -> tuple[NDArray[uint64], NDArray[uint64], NDArray[float64], NDArray[uint64]]:
+        """Of one domain (its place in `domains`) at each instant: energy since the first reading and the estimated part
+        of it in microjoules, one sigma of it in microjoules, and uncovered nanoseconds. Raises HistoryLost."""
+    def changes(self, domain: int) -> tuple[NDArray[uint64], NDArray[float64], NDArray[uint64]]:
+        """Every recorded change of one domain: instants in ns, energy since the first reading in joules, half-widths of
+        the instants in ns."""
+    @property
+    def ledgers(self) -> list[tuple[int, int, int, int, int, int]]:
+        """Of each sampling thread: wake-ups, late and missed deadlines, readings, CPU time in ns, time asleep in ns."""
+
+@final
+class Reading:
+    """The states of all domains as they were last published, each with its own instant."""
+
+    @property
+    def t_ns(self) -> list[int]:
+        """When each domain was read."""
+    @property
+    def energy_uj(self) -> list[int]:
+        """Microjoules of each domain since the meter was made."""
+    @property
+    def power_w(self) -> list[float]:
+        """Mean power of each domain over its last ten ticks or more."""
+    def since(self, earlier: Reading) -> Readout:
+        """What happened since another reading of the same meter. Raises ValueError for one of another meter."""
+
+@final
+class Span:
+    """A piece of code: two marks, whose energy is looked up later."""
+
+    def __enter__(self) -> Self:
+        """Begins it. Raises WindowError if it is open."""
+    def __exit__(self, kind: object, error: object, trace: object, /) -> None:
+        """Ends it. Raises WindowError if it is not open."""
+    def __call__(self, function: _Function, /) -> _Function:
+        """`function` with a span like this one around each call; that of a coroutine is on the lane of its task."""
+    def set(self, **attributes: object) -> None:
+        """Adds attributes, until it ends."""
+    def again(self, lane: str | int | None = None) -> Span:
+        """Another one of the same name, attributes and lane; `lane` if it has none of its own."""
+
+def shares(
+    t_ns: NDArray[uint64],
+    energy_uj: NDArray[uint64],
+    t0_ns: NDArray[uint64],
+    t1_ns: NDArray[uint64],
+    weights: NDArray[float64] | None = None,
+    idle_w: float = 0.0,
+) -> tuple[NDArray[uint64], int, int]:
+    """Divides the energy of a curve (m,) at each instant among the intervals (n,) then active.
+
+    Returns the parts (n,), idle energy and rest in microjoules, which add up to that of the curve. Raises ValueError
+    for an end that is no instant of the curve.
+    """
+
+def share_sigmas(
+    t_ns: NDArray[uint64],
+    sigma_uj: NDArray[float64],
+    t0_ns: NDArray[uint64],
+    t1_ns: NDArray[uint64],
+    weights: NDArray[float64] | None = None,
+    grain_ns: int = 0,
+) -> NDArray[float64]:
+    """One sigma of each part in microjoules, from one sigma of the curve; heights within grain_ns err together."""
+
+def own_time(
+    lane: NDArray[uint64], t0_ns: NDArray[uint64], t1_ns: NDArray[uint64]
+) -> tuple[NDArray[uint64], NDArray[uint64], NDArray[uint64]]:
+    """Cuts the time of each lane into pieces of one owner: the interval that began last and still lasts.
+
+    Returns the owners' places, begins and ends.
+    """
+
+def set_stage(code: int) -> None:
+    """The stage that spans begin in from now on, in all threads; 0 is none."""
 
 @final
 class Window:
@@ -70,6 +233,13 @@ class Window:
         """Opens the window; the instant of its first reading. Raises WindowError if it is open."""
     def end(self) -> Readout:
         """Closes the window. Raises WindowError if it is not open."""
+    def lap(self) -> Readout:
+        """From the begin until now; the window stays open. Raises WindowError if it is not open."""
+    def split(self) -> Readout:
+        """Closes the window and opens the next one on the same reading, so that nothing is lost between the two.
+
+        Raises WindowError if it is not open.
+        """
 
 @final
 class Readout:
@@ -104,10 +274,10 @@ class DomainEnergy:
         """How often the counter was set anew."""
     @property
     def ambiguous(self) -> int:
-        """How often more than one wrap was possible between two readings."""
+        """How often a wrap was not the only explanation: several rounds, or a counter set anew."""
     @property
-    def fault(self) -> Literal["not permitted", "vanished", "read failed", "unreadable text"] | None:
-        """Why a reading at an end of the window failed, if it did."""
+    def fault(self) -> _FaultName | None:
+        """Why a reading failed: the one at the end, at the begin, or the latest in between (then it was bridged)."""
     @property
     def below_resolution(self) -> bool:
         """Whether the window is too short for this domain's model to say anything."""
@@ -120,13 +290,13 @@ class Domain:
     def id(self) -> str:
         """"package-0", "dram": stable on a machine."""
     @property
-    def kind(self) -> Literal["package", "core", "uncore", "dram", "psys"]: ...
+    def kind(self) -> Literal["package", "core", "uncore", "dram", "psys", "gpu-card", "battery", "storage"]: ...
     @property
     def package(self) -> int | None:
         """The kernel's physical_package_id; None for what belongs to the whole machine."""
     @property
     def source(self) -> str:
-        """The route: "perf", "powercap", "estimate", "replay"."""
+        """The route: "perf", "powercap", "hwmon", "drm", "battery", "estimate", "replay"."""
     @property
     def provenance(self) -> Literal["measured", "modelled"]: ...
     @property
@@ -169,6 +339,42 @@ class Finding:
     def detail(self) -> str:
         """Where, and what happened there."""
 
+def cross_check(*, sysroot: str | PathLike[str] | None = None, window_s: float = 0.25) -> list[Comparison]:
+    """Reads every route to every domain (perf, powercap, and the MSRs if they may be read) over one window.
+
+    Routes of one domain show one register: where they disagree by more than 2 % and their bounds, a driver takes the
+    wrong unit, or a meter is not what it says. Domains with a single route are left out. Waits for window_s seconds.
+    Raises ValueError for a window that is negative or no number.
+    """
+
+@final
+class Comparison:
+    """The routes to one domain beside each other."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def routes(self) -> list[Route]:
+        """Best first."""
+    @property
+    def agrees(self) -> bool:
+        """Whether all routes that could be read show the same power."""
+
+@final
+class Route:
+    """One route to a domain, and the power that it showed."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def power_w(self) -> float | None:
+        """None if it could not be read at both ends."""
+    @property
+    def bound_w(self) -> float:
+        """How far off power_w may be: two updates and two units."""
+    @property
+    def detail(self) -> str: ...
+
 @final
 class ManualClock:
     """A clock that stands still until it is moved: simulated time for tests."""
@@ -183,9 +389,12 @@ class ManualClock:
 class ScriptedDomain:
     """A domain whose meter follows a script, for tests.
 
-    kind: "package", "core", "uncore", "dram" or "psys".
-    readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules, or the name of
-    a fault ("not permitted", "vanished", "read failed", "unreadable text").
+    kind: "package", "core", "uncore", "dram", "psys", "gpu-card", "battery" or "storage".
+    readings: pairs of an instant (ns) and what the meter shows from then on: a raw count in microjoules (of a gauge:
+    microwatts), or the name of a fault ("not permitted", "vanished", "read failed", "unreadable text").
+    signal: "counter", "point gauge" (shows the power at its last refresh) or "boxcar gauge" (shows the mean power of
+    its last refresh period); tick_s is then the refresh period.
+    package: the kernel's number of it, 0 if not given; None for what belongs to the whole machine.
     range_uj: value at which the counter starts again from 0; None: it never wraps.
     """
 
@@ -194,10 +403,11 @@ class ScriptedDomain:
         kind: str,
         readings: Sequence[tuple[int, int | str]],
         *,
-        package: int | None = 0,
+        package: int | None = ...,
         range_uj: int | None = None,
         max_power_w: float = 2000.0,
         tick_s: float = 0.001,
         sensor_rel: float = 0.0,
         modelled: bool = False,
+        signal: str = "counter",
     ) -> ScriptedDomain: ...

@@ -1,4 +1,4 @@
-"""`@measure()` on a function, an async function or a generator."""
+"""`@measure()` and `@meter.span()` on a function, an async function or a generator."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ._core import Span
     from .measurement import Measurement
     from .stopwatch import measure
 
@@ -23,18 +24,36 @@ CO_ASYNC_GENERATOR = 0x200
 
 def measured(measure: measure, function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` with a window around each call; a generator's window lasts until it is exhausted or closed."""
-    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
     measurements: deque[Measurement] = deque(maxlen=KEPT)
-    if flags & CO_ASYNC_GENERATOR:
-        wrapper = _around_async_generator(measure, function, measurements)
-    elif flags & CO_COROUTINE:
-        wrapper = _around_coroutine(measure, function, measurements)
-    elif flags & CO_GENERATOR:
-        wrapper = _around_generator(measure, function, measurements)
-    else:
-        wrapper = _around_call(measure, function, measurements)
+    wrapper = around(function, lambda: _Window(measure, measurements))
     wrapper.measurements = measurements  # type: ignore[attr-defined]
     return wrapper
+
+
+def spanned(span: Span, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with a span around each call; that of a coroutine nests within its task."""
+    if kind_of(function) & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+        from .tasks import lane
+
+        return around(function, lambda: span.again(lane()))
+    return around(function, span.again)
+
+
+def around(function: Callable[..., Any], window: Callable[[], Any]) -> Callable[..., Any]:
+    """`function` within a context manager of its own for each call, whatever kind of function it is."""
+    kind = kind_of(function)
+    if kind & CO_ASYNC_GENERATOR:
+        return _around_async_generator(window, function)
+    if kind & CO_COROUTINE:
+        return _around_coroutine(window, function)
+    if kind & CO_GENERATOR:
+        return _around_generator(window, function)
+    return _around_call(window, function)
+
+
+def kind_of(function: Callable[..., Any]) -> int:
+    flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return flags
 
 
 class _Window:
@@ -54,39 +73,37 @@ class _Window:
         self.kept.append(self.begun[1])
 
 
-def _around_call(measure: measure, function: Callable[..., Any], kept: deque[Measurement]) -> Callable[..., Any]:
+def _around_call(window: Callable[[], Any], function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with _Window(measure, kept):
+        with window():
             return function(*args, **kwargs)
 
     return call
 
 
-def _around_coroutine(measure: measure, function: Callable[..., Any], kept: deque[Measurement]) -> Callable[..., Any]:
+def _around_coroutine(window: Callable[[], Any], function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        with _Window(measure, kept):
+        with window():
             return await function(*args, **kwargs)
 
     return call
 
 
-def _around_generator(measure: measure, function: Callable[..., Any], kept: deque[Measurement]) -> Callable[..., Any]:
+def _around_generator(window: Callable[[], Any], function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with _Window(measure, kept):
+        with window():
             return (yield from function(*args, **kwargs))
 
     return call
 
 
-def _around_async_generator(
-    measure: measure, function: Callable[..., Any], kept: deque[Measurement]
-) -> Callable[..., Any]:
+def _around_async_generator(window: Callable[[], Any], function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        with _Window(measure, kept):
+        with window():
             async for item in function(*args, **kwargs):
                 yield item
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from . import _core
     from .carbon import Intensity
+    from .process_share import ProcessShare
 
 UJ_PER_J = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -130,7 +131,7 @@ class Measurement:
     While the window is open, and where nothing could be read, energies are not-a-number, never 0.
     """
 
-    __slots__ = ("_closed", "_domains", "_failure", "_meter", "_pue", "_readout", "_zone", "name")
+    __slots__ = ("_closed", "_domains", "_failure", "_meter", "_pue", "_readout", "_process", "_zone", "name")
 
     def __init__(
         self, name: str | None, meter: _core.Meter | None, zone: str | None = None, pue: float | None = None
@@ -143,6 +144,7 @@ class Measurement:
         self._closed: tuple[int, int, float] | None = None
         self._domains: dict[str, DomainMeasurement] | None = None
         self._failure: str | None = None
+        self._process: ProcessShare | None = None
 
     def _close(self, readout: _core.Readout) -> None:
         self._readout = readout
@@ -181,7 +183,15 @@ class Measurement:
                 return {}
             pairs = zip(self._meter.domains, self._readout.domains, strict=True)
             self._domains = {domain.id: DomainMeasurement(domain, energy) for domain, energy in pairs}
+            if self._process is not None:
+                self._process.apply(self._domains, self._meter.idle_powers_w, self.duration_s)
         return self._domains
+
+    @property
+    def process(self) -> ProcessShare | None:
+        """Of `measure(scope="process")`: the share that the domains are scaled by, and what it was taken of."""
+        self.domains  # noqa: B018 (the share's joules are told as the domains are)
+        return self._process
 
     def _counted(self) -> list[DomainMeasurement]:
         return [domain for domain in self.domains.values() if domain.counted and domain.energy_uj is not None]
@@ -233,12 +243,27 @@ class Measurement:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know: flags, each a sentence."""
-        return tuple(note for domain in self.domains.values() for note in _notes(domain))
+        notes = [note for domain in self.domains.values() for note in _notes(domain)]
+        if self.auxiliary != 1.0:
+            notes.append(
+                f"co2e_g is of {self.auxiliary:g} times energy_j, which does not contain fans, board and power supply "
+                "(servers: 1.15 to 1.6)"
+            )
+        return tuple(notes)
 
     @property
     def pue(self) -> float:
         """Energy of the data centre over that of its computers; 1.0: IT energy only."""
         value: float = settings.resolve("pue", self._pue)[0]
+        return value
+
+    @property
+    def auxiliary(self) -> float:
+        """Energy of the whole computer over that of its processors, memory and GPUs: fans, board, power supply.
+
+        1.0: left out, as by default; energy_j never contains it. Servers lie between 1.15 and 1.6.
+        """
+        value: float = settings.resolve("auxiliary")[0]
         return value
 
     @property
@@ -250,10 +275,10 @@ class Measurement:
 
     @property
     def co2e_g(self) -> float:
-        """Grams of CO2 equivalent: energy x PUE x intensity."""
+        """Grams of CO2 equivalent: energy x auxiliary x PUE x intensity."""
         from .carbon import co2e_g
 
-        energy_j = self.energy_j
+        energy_j = self.energy_j * self.auxiliary
         return co2e_g(energy_j, self.intensity.g_per_kwh, self.pue) if energy_j == energy_j else nan
 
     def per(self, unit: str, count: float) -> Per:

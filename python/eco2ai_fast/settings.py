@@ -97,12 +97,19 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting("price_per_kwh", _number(-math.inf), None, "price of electricity per kWh, in `currency`"),
         Setting("currency", _text, None, "currency of price_per_kwh, as it shall be printed: EUR"),
-        Setting("cpu_tdp_w", _number(0, above=True), None, "TDP of one CPU package in W"),
-        Setting("cpu_idle_w", _number(0), None, "power of one idle CPU package in W"),
-        Setting("cpu_max_w", _number(0, above=True), None, "power of one fully busy CPU package in W"),
-        Setting("ram_w", _number(0), None, "power of all memory in W"),
         Setting(
-            "sources", _choice("auto", "perf", "powercap", "msr", "estimate"), "auto", "how energy is read"
+            "auxiliary", _number(1.0), 1.0, "energy of the whole computer over that of what is measured: 1.15 to 1.6"
+        ),
+        Setting("cpu_tdp_w", _number(0, above=True), None, "TDP of one CPU package in W"),
+        Setting("cpu_idle_w", _number(0), None, "power of all CPU packages at rest in W"),
+        Setting("cpu_max_w", _number(0, above=True), None, "power of all CPU packages at full load in W"),
+        Setting("ram_w", _number(0), None, "power of all memory in W"),
+        Setting("instance_type", _text, None, "type of the cloud's instance, for the models: m5.large"),
+        Setting(
+            "storage", _choice("off", "show", "count"), "off", "model the disks: off, show, or count in the sum"
+        ),
+        Setting(
+            "sources", _choice("auto", "perf", "powercap", "msr", "file", "estimate"), "auto", "how energy is read"
         ),
         Setting("rate_hz", _rate, "auto", "samples per second of a started Meter, or auto"),
         Setting("sysroot", _text, None, "prefix for /sys, /proc and /dev: containers, guests, tests"),

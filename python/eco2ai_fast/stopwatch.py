@@ -7,6 +7,7 @@ from _thread import get_ident
 from . import settings
 from ._core import EnergyError, Meter, SourceError, WindowError
 from .measurement import Measurement
+from .meter import machine_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from . import _core
+
+MODES = ("direct", "precise")
+SCOPES = ("machine", "process")
 
 _implicit: Meter | None = None
 
@@ -30,19 +34,34 @@ class measure:
 
     Args:
         name: a label for reports.
+        mode: "direct" reads each meter once at each end. "precise" waits at both ends until the counters move, some
+            milliseconds, and takes the power there as constant: for code of 1 to 100 ms.
         zone: grid zone of this measurement; else the configured one, else the world's average.
         pue: PUE of this measurement; else the configured one.
+        scope: "machine", or "process": of processors and memory only the share that this process and its descendants
+            took by CPU time; `m.process` says how much that was. Graphics cards stay whole.
         meter: a meter of `eco2ai_fast.testing` instead of the machine's.
 
     One object may be used again and again, also nested. Raises UnknownZoneError or SettingsError at once for a zone or
     PUE that cannot be; nothing is raised later into the measured program.
     """
 
-    __slots__ = ("_meter", "_name", "_open", "_pue", "_spare", "_zone")
+    __slots__ = ("_meter", "_mode", "_name", "_open", "_pue", "_scope", "_spare", "_zone")
 
     def __init__(
-        self, name: str | None = None, *, zone: str | None = None, pue: float | None = None, meter: Meter | None = None
+        self,
+        name: str | None = None,
+        *,
+        mode: str = "direct",
+        zone: str | None = None,
+        pue: float | None = None,
+        scope: str = "machine",
+        meter: Meter | None = None,
     ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+        if scope not in SCOPES:
+            raise ValueError(f"scope must be one of {', '.join(SCOPES)}, not {scope!r}")
         if zone is not None:
             from .carbon import intensity
 
@@ -50,8 +69,10 @@ class measure:
         if pue is not None:
             settings.resolve("pue", pue)
         self._name = name
+        self._mode = mode
         self._zone = zone
         self._pue = pue
+        self._scope = scope
         self._meter = meter
         # The windows open now, by thread: two threads may use one object.
         self._open: dict[int, list[tuple[_core.Window | None, Measurement]]] = {}
@@ -64,8 +85,12 @@ class measure:
             return None, measurement
         try:
             meter = self._meter or implicit_meter()
-            window = self._spare.pop() if self._spare else meter.window()
+            window = self._spare.pop() if self._spare else meter.window(self._mode)
             measurement._meter = meter
+            if self._scope == "process":
+                from .process_share import ProcessShare
+
+                measurement._process = ProcessShare()
             window.begin()
         except EnergyError as error:
             if isinstance(error, SourceError) and settings.resolve("sources")[1] != "default":
@@ -79,6 +104,8 @@ class measure:
             return
         try:
             measurement._close(window.end())
+            if measurement._process is not None:
+                measurement._process.close()
         except EnergyError as error:
             measurement._fail(str(error))
         else:
@@ -107,8 +134,7 @@ def implicit_meter() -> Meter:
     """The process's own meter, behind every `measure()`. Made at the first need from the settings of that moment."""
     global _implicit
     if _implicit is None:
-        names = ("sources", "sysroot", "cpu_tdp_w", "cpu_idle_w", "cpu_max_w", "ram_w")
-        _implicit = Meter(**{name: settings.resolve(name)[0] for name in names})
+        _implicit = Meter(**machine_settings())
     return _implicit
 
 

@@ -9,7 +9,8 @@ assert m.energy_j == 90
 
 from __future__ import annotations
 
-from ._core import ManualClock, Meter, ScriptedDomain
+from ._core import ManualClock, ScriptedDomain
+from .meter import Meter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,5 +20,8 @@ __all__ = ["ManualClock", "ScriptedDomain", "meter"]
 
 
 def meter(domains: Sequence[ScriptedDomain], clock: ManualClock | None = None) -> Meter:
-    """A meter on scripted domains; without a clock it follows the machine's monotonic one."""
+    """A meter on scripted domains; without a clock it follows the machine's monotonic one.
+
+    On a ManualClock nothing runs by itself: `start()` begins to record, and each `tick()` reads.
+    """
     return Meter(sources=domains, clock=clock)

@@ -90,6 +90,7 @@ def test_error_says_which_line_holds_the_bad_value(config: Path) -> None:
         ("cpu_idle_w", 0, -1),
         ("cpu_max_w", 200.5, 0),
         ("ram_w", "5", -1),
+        ("instance_type", "m5.large", ""),
         ("sources", "perf", "guess"),
         ("basis", "direct", "both"),
         ("rate_hz", 100, 0),

@@ -23,7 +23,7 @@ class Intensity:
         matched_as: how the name was understood, e.g. "ISO 3166-1 alpha-3 code FRA".
     """
 
-    __slots__ = (  # noqa: RUF023 (the order of the docstring, and of as_dict)
+    __slots__ = (
         "g_per_kwh",
         "year",
         "zone",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from .. import carbon, settings
-from .._core import EnergyError, Meter
-from ..quantity import percent
+from .._core import EnergyError, Meter, cross_check
+from ..quantity import percent, si
 from ..stopwatch import implicit_meter
-from . import advice, host, output
+from . import host, output, rights
 from .table import aligned, intensity_lines, labelled
 
 TYPE_CHECKING = False
@@ -18,37 +20,39 @@ if TYPE_CHECKING:
     from .._core import Domain, Finding
 
 Z_95 = 1.96
+OWN_FIGURES = "Your own figures make the model better: eco2ai-fast config set cpu_idle_w W, cpu_max_w, ram_w"
 _FINDING_KEYS = ("source", "domain", "availability", "detail")
 _DOMAIN_KEYS = ("id", "kind", "source", "provenance", "counted", "parent", "reason", "detail", "sensor_rel")
 
 
 @click.command("doctor")
+@click.option("--cross-check", "compare", is_flag=True, help="Read every route to each domain and compare them.")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
-def command(as_json: bool) -> None:
+def command(compare: bool, as_json: bool) -> None:
     """Say what can be measured on this machine, and why not the rest.
 
     Prints what would help and never does it. The exit code is 1 if nothing can be measured or modelled.
     """
     try:
-        report = examine()
+        report = examine(compare=compare)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from None
     click.echo(output.as_json(report, indent=2) if as_json else text(report), nl=False)
     raise SystemExit(0 if report["domains"] else 1)
 
 
-def examine() -> dict[str, Any]:
+def examine(*, compare: bool = False) -> dict[str, Any]:
     """Everything that doctor says. Raises SettingsError for a setting that cannot be used."""
     findings, domains, error = _meters()
     measured = [domain.id for domain in domains if domain.provenance == "measured"]
-    machine = host.look(settings.resolve("sysroot")[0] or "")
-    remedies = advice.remedies(findings, measured, machine)
+    sysroot = settings.resolve("sysroot")[0]
     return {
         "error": error,
         "sources": [_plain(finding, _FINDING_KEYS) for finding in findings],
         "domains": [_plain(domain, _DOMAIN_KEYS) for domain in domains],
         "modelled": [domain.id for domain in domains if domain.provenance == "modelled"],
-        "remedies": [_plain(remedy, ("title", "lines", "risk")) for remedy in remedies],
+        "remedies": _remedies(findings, measured, sysroot or ""),
+        "cross_check": _compared(sysroot) if compare else None,
         "settings": {one.name: {"value": value, "origin": origin} for one, value, origin in settings.all_settings()},
         **_intensity(),
     }
@@ -66,8 +70,12 @@ def text(report: dict[str, Any]) -> str:
     else:
         lines.append(f"  {report['error']}")
     lines += ["", "Grid and settings", *_settings_lines(report)]
+    if report["cross_check"] is not None:
+        lines += ["", "Routes beside each other", *_cross_check_lines(report["cross_check"])]
     for remedy in report["remedies"]:
-        lines += ["", remedy["title"], *(f"  {line}" for line in remedy["lines"]), *filter(None, [remedy["risk"]])]
+        lines += ["", remedy]
+    if report["modelled"]:
+        lines += ["", OWN_FIGURES]
     return "\n".join(lines) + "\n"
 
 
@@ -81,6 +89,48 @@ def _meters() -> tuple[list[Finding], list[Domain], str | None]:
         except EnergyError:
             return [], [], str(error)
     return meter.findings, meter.domains, None
+
+
+def _remedies(findings: list[Finding], measured: list[str], prefix: str) -> list[str]:
+    machine = host.look(prefix)
+    return rights.advice(
+        findings,
+        uid=os.geteuid(),
+        paranoid=machine.paranoid,
+        capabilities=rights.capabilities(machine.status),
+        in_container=machine.in_container,
+        is_virtual=machine.is_virtual,
+        measured=measured,
+    )
+
+
+def _compared(sysroot: str | None) -> list[dict[str, Any]]:
+    """Every domain that more than one route reads: what each shows, and whether they agree."""
+    return [
+        {
+            "id": one.id,
+            "agrees": one.agrees,
+            "routes": [_plain(route, ("source", "power_w", "bound_w", "detail")) for route in one.routes],
+        }
+        for one in cross_check(sysroot=sysroot)
+    ]
+
+
+def _cross_check_lines(compared: list[dict[str, Any]]) -> list[str]:
+    if not compared:
+        return ["  no domain has more than one route here"]
+    rows = []
+    for one in compared:
+        verdict = "agree" if one["agrees"] else "DISAGREE"
+        shown = [f"{route['source']} {_watts(route)}" for route in one["routes"]]
+        rows.append((one["id"], verdict, ", ".join(shown)))
+    return aligned(rows)
+
+
+def _watts(route: dict[str, Any]) -> str:
+    if route["power_w"] is None:
+        return "unreadable"
+    return f"{si(route['power_w'], 'W')} +- {si(route['bound_w'], 'W', 2)}"
 
 
 def _intensity() -> dict[str, Any]:
@@ -102,7 +152,7 @@ def _domain_row(domain: dict[str, Any]) -> tuple[str, ...]:
     error = f"+- {percent(Z_95 * domain['sensor_rel'])} (95 %)"
     remarks = [] if domain["counted"] else [f"in {domain['parent']}, not added" if domain["parent"] else "not added"]
     if domain["provenance"] == "modelled":
-        remarks.append(domain["reason"])
+        remarks.append(domain["detail"])
     return domain["id"], domain["provenance"], domain["source"], error, "; ".join(remarks)
 
 

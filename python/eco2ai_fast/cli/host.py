@@ -1,6 +1,6 @@
 """What kind of machine this is, as far as the advice of `doctor` depends on it."""
 # os.path: pathlib would cost the import
-# ruff: noqa: PTH110, PTH112, PTH208
+# ruff: noqa: PTH110, PTH208
 
 from __future__ import annotations
 
@@ -13,35 +13,25 @@ _CONTAINER_CGROUPS = ("docker", "kubepods", "containerd", "libpod", "lxc")
 
 
 class Host:
-    """in_container, is_virtual; has_systemd, has_udev: what can keep a permission over a boot; paranoid: the text of
-    kernel.perf_event_paranoid, None if unknown."""
+    """in_container, is_virtual; paranoid: kernel.perf_event_paranoid, None if unknown; status: /proc/self/status."""
 
-    __slots__ = ("has_systemd", "has_udev", "in_container", "is_virtual", "paranoid")
+    __slots__ = ("in_container", "is_virtual", "paranoid", "status")
 
-    def __init__(
-        self,
-        *,
-        in_container: bool = False,
-        is_virtual: bool = False,
-        has_systemd: bool = True,
-        has_udev: bool = True,
-        paranoid: str | None = None,
-    ) -> None:
+    def __init__(self, *, in_container: bool, is_virtual: bool, paranoid: int | None, status: str) -> None:
         self.in_container = in_container
         self.is_virtual = is_virtual
-        self.has_systemd = has_systemd
-        self.has_udev = has_udev
         self.paranoid = paranoid
+        self.status = status
 
 
 def look(prefix: str = "") -> Host:
-    """The machine below `prefix`; where nothing can be read, a plain one."""
+    """The machine below `prefix`; where nothing can be read, a plain one. Rights are always this process's own."""
+    paranoid = _text(f"{prefix}/proc/sys/kernel/perf_event_paranoid").strip()
     return Host(
         in_container=_in_container(prefix),
         is_virtual=" hypervisor" in _text(f"{prefix}/proc/cpuinfo"),
-        has_systemd=os.path.isdir(f"{prefix}/run/systemd/system"),
-        has_udev=os.path.isdir(f"{prefix}/etc/udev") or os.path.isdir(f"{prefix}/usr/lib/udev"),
-        paranoid=_text(f"{prefix}/proc/sys/kernel/perf_event_paranoid").strip() or None,
+        paranoid=int(paranoid) if paranoid.lstrip("-").isdecimal() else None,
+        status=_text("/proc/self/status"),
     )
 
 

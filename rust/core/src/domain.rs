@@ -15,6 +15,12 @@ pub enum Kind {
     Dram,
     /// The whole platform as the board's controller sees it: an alternative total.
     Psys,
+    /// A graphics card that the kernel's own driver measures, numbered as in `/dev/dri/cardN`.
+    Card,
+    /// A battery: the whole computer while nothing else feeds it.
+    Battery,
+    /// Disks.
+    Storage,
 }
 
 impl Kind {
@@ -26,12 +32,16 @@ impl Kind {
             Self::Uncore => "uncore",
             Self::Dram => "dram",
             Self::Psys => "psys",
+            Self::Card => "gpu-card",
+            Self::Battery => "battery",
+            Self::Storage => "storage",
         }
     }
 
-    /// Whether energy of this kind is part of a machine's sum: packages and memory, never what lies inside them or around.
+    /// Whether energy of this kind is part of a machine's sum: packages, memory and cards, never what lies inside them or
+    /// around.
     pub fn is_counted(self) -> bool {
-        matches!(self, Self::Package | Self::Dram)
+        matches!(self, Self::Package | Self::Dram | Self::Card)
     }
 }
 
@@ -71,7 +81,7 @@ impl Place {
     pub fn contains(self, other: Self) -> bool {
         let same_package = self.package == other.package && (self.die.is_none() || self.die == other.die);
         match (self.kind, other.kind) {
-            (Kind::Psys, Kind::Psys) => false,
+            (Kind::Psys, Kind::Psys | Kind::Battery) => false,
             (Kind::Psys, _) => true,
             (Kind::Package, Kind::Core | Kind::Uncore) => same_package,
             _ => false,
@@ -96,6 +106,8 @@ pub enum Range {
     /// It drops by an unknown power of two at a wrap (the RAPL-framework PMU drops by 2^32 hardware units,
     /// and 2^(64-ESU) of its own; `drivers/powercap/intel_rapl_common.c`).
     PowerOfTwo,
+    /// As before, and by how many counts is known.
+    Drops(u64),
     /// It does not wrap within the life of a machine.
     Unbounded,
 }
@@ -133,6 +145,9 @@ pub struct Channel {
     pub max_power_uw: u64,
     /// How often the meter moves, in nanoseconds; for a model the grain of its inputs.
     pub tick_ns: u64,
+    /// Longest time for which a healthy meter shows the same count, in nanoseconds: beyond it the meter is stuck.
+    /// `u64::MAX` where what it measures may rest.
+    pub longest_rest_ns: u64,
     /// Shortest window that says something, in nanoseconds; 0 where the bound alone tells.
     pub resolution_ns: u64,
     /// Systematic relative error, one sigma (the origin stands with each source).
@@ -141,6 +156,21 @@ pub struct Channel {
     pub provenance: Provenance,
     /// What a person needs to recognise it: a path, an event, a model's formula.
     pub detail: String,
+}
+
+/// Meters that move this often or more are read at any rate and have edges worth hunting.
+pub const FAST_TICK_NS: u64 = 5_000_000;
+
+impl Channel {
+    /// Whether this is a meter whose changes are worth waiting for: a counter that moves every few milliseconds.
+    pub fn is_fast_counter(&self) -> bool {
+        self.signal == Signal::Counter && !self.is_modelled() && self.tick_ns <= FAST_TICK_NS
+    }
+
+    /// Whether this is a model, not a meter.
+    pub fn is_modelled(&self) -> bool {
+        self.provenance == Provenance::Modelled
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +188,8 @@ mod tests {
 
     #[test]
     fn counted_kinds_never_contain_each_other() {
-        let kinds = [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys];
+        let kinds =
+            [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys, Kind::Card, Kind::Battery, Kind::Storage];
         for (a, b) in kinds.iter().flat_map(|a| kinds.iter().map(move |b| (*a, *b))) {
             let overlap = Place::of_package(a, 0).contains(Place::of_package(b, 0));
             assert!(!(overlap && a.is_counted() && b.is_counted()), "{a:?} {b:?}");

@@ -3,6 +3,8 @@
 //! RAPL counters move about once a millisecond, each domain at its own phase and with a jitter of some 20 us (clients) to
 //! 300 us (Ice Lake servers). Waking shortly before and polling until the change stamps it to a few microseconds.
 
+use crate::units;
+
 /// Shortest and, as a share of the tick, longest time to wake before a predicted change.
 const LEAST_LEAD_NS: u64 = 20_000;
 const MOST_LEAD_SHARE: u64 = 2;
@@ -48,7 +50,7 @@ impl Rhythm {
         if let Some(last_ns) = self.edge_ns.replace(edge_ns) {
             self.learn(last_ns, edge_ns);
         }
-        let wanted = (3.0 * self.error_ns) as u64 + LEAST_LEAD_NS;
+        let wanted = units::whole(3.0 * self.error_ns) + LEAST_LEAD_NS;
         self.lead_ns = (self.lead_ns + wanted).div_ceil(2).min(self.tick_ns / MOST_LEAD_SHARE);
     }
 
@@ -78,7 +80,7 @@ impl Rhythm {
     /// The first predicted change at or after `t_ns`.
     fn prediction(&self, edge_ns: u64, t_ns: u64) -> u64 {
         let periods = (t_ns.saturating_sub(edge_ns) as f64 / self.period_ns).ceil().max(1.0);
-        edge_ns + (periods * self.period_ns) as u64
+        edge_ns + units::whole(periods * self.period_ns)
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Error {
         reason: String,
     },
     /// A name that is no source at all.
-    #[error("no source is called '{0}': use 'auto', 'perf', 'powercap' or 'estimate'")]
+    #[error("no source is called '{0}': use 'auto', 'perf', 'powercap', 'msr', 'file' or 'estimate'")]
     UnknownSource(String),
     /// Nothing at all can be read or modelled: `/proc/stat` and the clock's sysfs are missing.
     #[error("nothing on this machine can be measured or modelled below {root}: is /proc mounted there?")]
@@ -25,6 +25,17 @@ pub enum Error {
         /// The prefix that was searched.
         root: PathBuf,
     },
+    /// An instant that the history does not hold.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// The machine has no thread left for sampling.
+    #[error("the sampling thread could not be started: {0}. Is the limit on processes reached (ulimit -u)?")]
+    NoThread(std::io::Error),
+    /// Another thread is starting or stopping the same meter, or was when this process was forked.
+    #[error(
+        "another thread is starting or stopping this meter: try again, or make a meter of your own in a forked child"
+    )]
+    Busy,
     /// `end` without `begin`, or a second `end`.
     #[error("this window is not open: it was closed before or never begun")]
     WindowNotOpen,
@@ -33,7 +44,21 @@ pub enum Error {
     WindowOpen,
 }
 
-/// Why one reading of one domain gave no number. Five different answers, none of them 0 J.
+/// Why an instant has no energy in the recorded history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Older than the history reaches back.
+    #[error("the instant lies before the history, which reaches back to {oldest_ns} ns on the monotonic clock")]
+    Overwritten {
+        /// The oldest instant that can still be told.
+        oldest_ns: u64,
+    },
+    /// Nothing was recorded yet.
+    #[error("nothing was recorded: start the meter before the instants that you ask for")]
+    Empty,
+}
+
+/// Why one reading of one domain gave no number. Six different answers, none of them 0 J.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The kernel refuses: EACCES or EPERM.
@@ -44,9 +69,16 @@ pub enum Fault {
     Failed(i32),
     /// The answer is no number.
     Garbage,
+    /// A counter that had counted shows 0, or one that was opened to count never left it.
+    Zero,
+    /// The counter stands still, though what it measures cannot.
+    Stuck,
 }
 
 impl Fault {
+    /// The meter works and has nothing to say now: ENODATA of a driver, a battery that is not discharging.
+    pub const NO_VALUE: Self = Self::Failed(libc::ENODATA);
+
     /// The fault behind an errno.
     pub fn from_errno(errno: i32) -> Self {
         match errno {
@@ -61,8 +93,11 @@ impl Fault {
         match self {
             Self::NotPermitted => "not permitted",
             Self::Vanished => "vanished",
+            Self::NO_VALUE => "no value now",
             Self::Failed(_) => "read failed",
             Self::Garbage => "unreadable text",
+            Self::Zero => "shows zero",
+            Self::Stuck => "stands still",
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use crate::counter::State;
 use crate::domain::{Channel, Shape};
+use crate::error::Fault;
 use crate::sample::Sample;
 
 /// Twice the femtojoules of a nanojoule: sums are kept doubled, so that the trapezoid's half is exact.
@@ -17,8 +18,8 @@ const HALVES_PER_NJ: u128 = 2_000_000;
 
 /// The state after one more reading of a gauge; `raw` is the power in microwatts.
 pub fn advance(state: &State, sample: &Sample, channel: &Channel, shape: Shape) -> State {
-    if sample.fault.is_some() {
-        return State { failing: true, ..*state };
+    if let Some(fault) = sample.fault {
+        return State { failing: true, faults: state.faults + 1, last_fault: Some(fault), ..*state };
     }
     if !state.known {
         return begin(state, sample);
@@ -53,6 +54,14 @@ pub fn begin(state: &State, sample: &Sample) -> State {
         known: true,
         failing: false,
         ..*state
+    }
+}
+
+/// The state at one end of a window, and why the gauge could not be read if it could not: its last value then goes on.
+pub fn at_end(published: &State, sample: &Sample, channel: &Channel, shape: Shape) -> (State, Option<Fault>) {
+    match sample.fault {
+        None => (held(&advance(published, sample, channel, shape), sample.t_ns()), None),
+        fault => (published.extrapolated(sample.t_ns(), channel), fault),
     }
 }
 
@@ -108,6 +117,7 @@ mod tests {
             range: Range::Unbounded,
             max_power_uw: 10_000 * MICRO,
             tick_ns: PERIOD_NS,
+            longest_rest_ns: u64::MAX,
             resolution_ns: 0,
             sensor_rel: 0.05,
             provenance: Provenance::Measured,

@@ -35,13 +35,10 @@ pub struct Point {
 impl Point {
     /// The state as `sample` leaves it, without changing what is published.
     pub fn take(published: &State, sample: &Sample, channel: &Channel) -> Self {
-        match (sample.fault, channel.signal) {
-            (None, Signal::Counter) => Self { state: counter::advance(published, sample, channel), fault: None },
-            (None, Signal::Gauge(shape)) => {
-                let state = gauge::advance(published, sample, channel, shape);
-                Self { state: gauge::held(&state, sample.t_ns()), fault: None }
-            }
-            (fault, _) => Self { state: published.extrapolated(sample.t_ns(), channel), fault },
-        }
+        let (state, fault) = match channel.signal {
+            Signal::Counter => counter::at_end(published, sample, channel),
+            Signal::Gauge(shape) => gauge::at_end(published, sample, channel, shape),
+        };
+        Self { state, fault }
     }
 }

@@ -5,11 +5,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::choice::Domain;
-use crate::domain::Range;
-use crate::panel::Panel;
+use crate::domain::{Range, Signal};
+use crate::panel::{Buffers, Panel};
 use crate::source::sys;
 use crate::units::{MICRO, NS_PER_S};
 
@@ -17,21 +18,26 @@ use crate::units::{MICRO, NS_PER_S};
 const LONGEST_PERIOD_NS: u64 = 30 * NS_PER_S;
 /// Shortest: a range that would ask for more is a test's, and a hundred readings a second are cheap.
 const SHORTEST_PERIOD_NS: u64 = NS_PER_S / 100;
-/// Range assumed for a perf count, whose hardware unit the PMU does not tell: the smallest of server parts, 65,536 J.
-const ASSUMED_RANGE_UJ: u64 = 65_536 * MICRO;
+/// Range assumed for a perf count whose hardware unit neither the PMU nor powercap tells: the smallest known, 16,384 J.
+const ASSUMED_RANGE_UJ: u64 = 16_384 * MICRO;
 /// Tries for a lock that a lost thread of a forked parent may hold for ever.
 const LOCK_TRIES: usize = 1_000;
 
-/// How often the panel must be read while a window is open; `None` if none of its counters wraps.
+/// How often the panel must be read while a window is open; `None` if none of its counters wraps and it has no gauge.
 pub fn keep_alive_period_ns(domains: &[Domain]) -> Option<u64> {
     domains.iter().filter_map(period_ns).min()
 }
 
 /// `min(30 s, R / (4 Pmax))`.
+///
+/// A gauge is read once a tick: what it showed between two readings nobody can tell later.
 fn period_ns(domain: &Domain) -> Option<u64> {
     let channel = &domain.channel;
+    if matches!(channel.signal, Signal::Gauge(_)) {
+        return Some(channel.tick_ns.clamp(SHORTEST_PERIOD_NS, LONGEST_PERIOD_NS));
+    }
     let range_uj = match channel.range {
-        Range::Modulo(range) => channel.scale.microjoules(range),
+        Range::Modulo(range) | Range::Drops(range) => channel.scale.microjoules(range),
         Range::PowerOfTwo => ASSUMED_RANGE_UJ,
         Range::Unbounded => return None,
     };
@@ -43,13 +49,36 @@ fn period_ns(domain: &Domain) -> Option<u64> {
 /// Keeps a panel's counters followed while windows are open.
 #[derive(Debug)]
 pub struct KeepAlive {
+    panels: Vec<Arc<Panel>>,
     period_ns: Option<u64>,
     /// Windows open now.
     open: AtomicU64,
     /// Fork generation in which the thread runs; 0 when it does not.
     running: AtomicU64,
-    /// The running thread's stop signal. Held only to start, to stop and to let go.
-    stop: Mutex<Option<Arc<Stop>>>,
+    /// The running thread. Held only to start, to stop and to let go.
+    thread: Mutex<Option<Running>>,
+}
+
+/// A running thread and its stop signal.
+#[derive(Debug)]
+struct Running {
+    stop: Arc<Stop>,
+    handle: JoinHandle<()>,
+    generation: u64,
+}
+
+impl Running {
+    /// Stops the thread and waits for it; not for one that stayed in the parent of a fork, nor for itself.
+    fn end(self) {
+        if self.generation != sys::generation() {
+            std::mem::forget(self.handle);
+            return;
+        }
+        self.stop.ask();
+        if self.handle.thread().id() != std::thread::current().id() {
+            let _ = self.handle.join();
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -73,24 +102,26 @@ impl Stop {
 }
 
 impl KeepAlive {
-    /// A keep-alive for `panel`; starts nothing.
-    pub fn new(panel: &Panel) -> Self {
+    /// A keep-alive for those of `panels` whose counters wrap or that have gauges; starts nothing.
+    pub fn new(mut panels: Vec<Arc<Panel>>) -> Self {
         sys::watch_forks();
+        panels.retain(|panel| keep_alive_period_ns(panel.domains()).is_some());
         Self {
-            period_ns: keep_alive_period_ns(panel.domains()),
+            period_ns: panels.iter().filter_map(|panel| keep_alive_period_ns(panel.domains())).min(),
+            panels,
             open: AtomicU64::new(0),
             running: AtomicU64::new(0),
-            stop: Mutex::new(None),
+            thread: Mutex::new(None),
         }
     }
 
     /// A window opens: from now on the counters are followed.
-    pub fn enter(self: &Arc<Self>, panel: &Arc<Panel>) {
+    pub fn enter(self: &Arc<Self>) {
         // SeqCst: with the load below it orders this against the thread's "running = 0, then look at open" in lapse():
         // one of the two sees the other.
         self.open.fetch_add(1, Ordering::SeqCst);
         if self.period_ns.is_some() && self.running.load(Ordering::SeqCst) != sys::generation() {
-            self.revive(panel);
+            self.revive();
         }
     }
 
@@ -100,54 +131,56 @@ impl KeepAlive {
         self.open.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Stops the thread; a window opened later starts it again.
+    /// Stops the thread and waits for it; a window opened later starts it again.
     pub fn stop(&self) {
-        if let Some(mut stop) = try_lock(&self.stop) {
+        let running = try_lock(&self.thread).and_then(|mut thread| {
             self.running.store(0, Ordering::SeqCst);
-            if let Some(stop) = stop.take() {
-                stop.ask();
-            }
+            thread.take()
+        });
+        if let Some(running) = running {
+            running.end();
         }
     }
 
-    fn revive(self: &Arc<Self>, panel: &Arc<Panel>) {
-        let Some(mut stop) = try_lock(&self.stop) else { return };
+    fn revive(self: &Arc<Self>) {
+        let Some(mut thread) = try_lock(&self.thread) else { return };
         let before = self.running.load(Ordering::SeqCst);
         if before == sys::generation() {
             return;
         }
-        let mut buffers = panel.buffers();
-        if before == 0 {
-            panel.rebase(&mut buffers);
-        } else {
-            // The child of a fork: its parent's thread read until just now, and windows may be open.
-            panel.tick(&mut buffers);
+        for panel in &self.panels {
+            // Not 0: the child of a fork. Its parent's thread read until just now, and windows may be open.
+            if before == 0 { panel.rebase(&mut panel.buffers()) } else { panel.tick(&mut panel.buffers()) }
         }
-        *stop = self.spawn(panel);
-        if stop.is_some() {
+        if let Some(lost) = std::mem::replace(&mut *thread, self.spawn()) {
+            lost.end();
+        }
+        if thread.is_some() {
             self.running.store(sys::generation(), Ordering::SeqCst);
         }
     }
 
     /// Starts the thread. Where the machine has no thread left, windows work all the same; those long enough for two
     /// wraps are flagged ambiguous.
-    fn spawn(self: &Arc<Self>, panel: &Arc<Panel>) -> Option<Arc<Stop>> {
+    fn spawn(self: &Arc<Self>) -> Option<Running> {
         let stop = Arc::new(Stop::default());
         let period = Duration::from_nanos(self.period_ns?);
-        let work = (Arc::downgrade(self), Arc::downgrade(panel), stop.clone());
+        let (keeper, signal) = (Arc::downgrade(self), stop.clone());
         let thread = std::thread::Builder::new().name("eco2ai-keepalive".to_owned());
-        thread.spawn(move || follow(&work.0, &work.1, &work.2, period)).ok().map(|_| stop)
+        let handle = thread.spawn(move || follow(&keeper, &signal, period)).ok()?;
+        Some(Running { stop, handle, generation: sys::generation() })
     }
 
     /// Ends the thread's turn if no window is open; true if it may go.
-    fn lapse(&self, own: &Arc<Stop>) -> bool {
-        let Some(mut stop) = try_lock(&self.stop) else { return false };
+    fn lapse(&self) -> bool {
+        let Some(mut thread) = try_lock(&self.thread) else { return false };
         self.running.store(0, Ordering::SeqCst);
         if self.open.load(Ordering::SeqCst) > 0 {
             self.running.store(sys::generation(), Ordering::SeqCst);
             return false;
         }
-        stop.take_if(|stop| Arc::ptr_eq(stop, own));
+        let own = std::thread::current().id();
+        thread.take_if(|running| running.handle.thread().id() == own);
         true
     }
 }
@@ -158,17 +191,18 @@ impl Drop for KeepAlive {
     }
 }
 
-/// The thread: reads once a period until it is stopped, its panel is gone, or two periods passed without a window.
-fn follow(keeper: &Weak<KeepAlive>, panel: &Weak<Panel>, stop: &Arc<Stop>, period: Duration) {
+/// The thread: reads once a period until it is stopped, its keeper is gone, or two periods passed without a window.
+fn follow(keeper: &Weak<KeepAlive>, stop: &Stop, period: Duration) {
     let mut idle = false;
-    let mut buffers = panel.upgrade().map(|panel| panel.buffers());
+    let mut buffers: Vec<Buffers> = match keeper.upgrade() {
+        Some(keeper) => keeper.panels.iter().map(|panel| panel.buffers()).collect(),
+        None => return,
+    };
     while !stop.wait(period) {
-        let (Some(keeper), Some(panel), Some(buffers)) = (keeper.upgrade(), panel.upgrade(), &mut buffers) else {
-            return;
-        };
-        panel.tick(buffers);
+        let Some(keeper) = keeper.upgrade() else { return };
+        keeper.panels.iter().zip(&mut buffers).for_each(|(panel, buffers)| panel.tick(buffers));
         let none_open = keeper.open.load(Ordering::SeqCst) == 0;
-        if idle && none_open && keeper.lapse(stop) {
+        if idle && none_open && keeper.lapse() {
             return;
         }
         idle = none_open;
@@ -176,7 +210,7 @@ fn follow(keeper: &Weak<KeepAlive>, panel: &Weak<Panel>, stop: &Arc<Stop>, perio
 }
 
 /// Locks without ever waiting for a thread that a fork left behind.
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
     for _ in 0..LOCK_TRIES {
         match mutex.try_lock() {
             Ok(guard) => return Some(guard),

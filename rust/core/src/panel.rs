@@ -8,11 +8,17 @@ use crate::clock::Clock;
 use crate::counter::State;
 use crate::curve::Curve;
 use crate::domain::Channel;
+use crate::error::Fault;
 use crate::integrate::{self, Point};
 use crate::ring::Entry;
 use crate::sample::Sample;
 use crate::snapshot::Snapshot;
 use crate::source::{Source, sys};
+
+/// How long a precise window waits for a counter to move: four ticks.
+const PATIENCE_NS: u64 = 4_000_000;
+/// As many reads as fit into that time if each took 60 ns, less than any system call.
+const MOST_POLLS: u32 = 1 << 16;
 
 /// The sources, what they measure, and what is known of it.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub struct Panel {
     sources: Vec<Box<dyn Source>>,
     domains: Vec<Domain>,
     snapshot: Snapshot,
-    /// The recorded curves, from the first call of record() on.
+    /// The recorded curves, from the first call of `record` on.
     curves: OnceLock<Box<[Curve]>>,
     /// Fork generation of the thread that is publishing; 0 when none is. A writer that was lost in a fork is told by
     /// its generation, and its token taken.
@@ -32,13 +38,22 @@ pub struct Panel {
 #[derive(Debug)]
 pub struct Buffers {
     samples: Box<[Sample]>,
+    /// The reading before, while a change is hunted; else nothing.
+    earlier: Box<[Sample]>,
     states: Box<[State]>,
 }
 
 impl Buffers {
     /// Room for `domains` domains.
     pub fn new(domains: usize) -> Self {
-        Self { samples: vec![Sample::default(); domains].into(), states: vec![State::default(); domains].into() }
+        let samples = || vec![Sample::default(); domains].into_boxed_slice();
+        Self { samples: samples(), earlier: samples(), states: vec![State::default(); domains].into() }
+    }
+
+    /// Whether any meter shows something else than its state knows.
+    fn has_news(&self) -> bool {
+        let mut pairs = self.samples.iter().zip(&self.states);
+        pairs.any(|(sample, state)| sample.raw != state.raw || sample.fault.is_some())
     }
 }
 
@@ -57,6 +72,11 @@ impl Panel {
         &self.domains
     }
 
+    /// Power at rest of each domain in microwatts, where a model knows it.
+    pub fn idle_powers_uw(&self) -> impl Iterator<Item = Option<u64>> {
+        self.sources.iter().flat_map(|source| (0..source.channels().len()).map(|index| source.idle_power_uw(index)))
+    }
+
     /// Room for one reading of this panel.
     pub fn buffers(&self) -> Buffers {
         Buffers::new(self.domains.len())
@@ -73,14 +93,14 @@ impl Panel {
         self.tick(&mut self.buffers());
     }
 
-    /// The recorded curves, one for each domain; empty before record().
+    /// The recorded curves, one for each domain; empty before `record`.
     pub fn curves(&self) -> &[Curve] {
         self.curves.get().map_or(&[], |curves| curves)
     }
 
-    /// Copies the published states; `false` if a fork tore them.
-    pub fn states(&self, states: &mut [State]) -> bool {
-        self.snapshot.read(states)
+    /// Appends the published states in words (see [`Snapshot::copy`]); `false` if a fork tore them.
+    pub fn copy(&self, words: &mut Vec<u64>) -> bool {
+        self.snapshot.copy(words)
     }
 
     /// Reads every meter and publishes the new states, unless another thread is doing just that.
@@ -101,10 +121,21 @@ impl Panel {
         self.load(buffers);
         let before = buffers.states[target].edge_ns;
         let mut polls = 0;
-        while polls == 0 || (buffers.states[target].edge_ns == before && self.clock.now_ns() < until_ns) {
-            self.step(buffers, integrate::advance);
+        loop {
+            self.read_mending(&mut buffers.samples);
             polls += 1;
+            let is_over = buffers.samples[target].after_ns >= until_ns || polls >= MOST_POLLS;
+            if polls == 1 || is_over || buffers.has_news() {
+                // Up to the reading before nothing changed: that dates the change.
+                self.follow(&buffers.earlier[..], &mut buffers.states, integrate::advance);
+                self.follow(&buffers.samples[..], &mut buffers.states, integrate::advance);
+            }
+            if is_over || buffers.states[target].edge_ns != before {
+                break;
+            }
+            std::mem::swap(&mut buffers.earlier, &mut buffers.samples);
         }
+        buffers.earlier.fill(Sample::default());
         self.publish(buffers);
         let edge_ns = buffers.states[target].edge_ns;
         Hunt { edge_ns: (polls > 1 && edge_ns != before).then_some(edge_ns), polls }
@@ -130,9 +161,53 @@ impl Panel {
             self.tick(buffers);
         }
         self.read(&mut buffers.samples);
+        if buffers.samples.iter().any(|sample| sample.fault == Some(Fault::Vanished)) {
+            // It may be back as a new file, which only a publication looks for.
+            self.tick(buffers);
+            self.snapshot.read(&mut buffers.states);
+            self.read(&mut buffers.samples);
+        }
         let inputs = buffers.states.iter().zip(&*buffers.samples).zip(&self.domains);
         for (point, ((state, sample), domain)) in points.iter_mut().zip(inputs) {
             *point = Point::take(state, sample, &domain.channel);
+        }
+    }
+
+    /// Reads until every fast counter has moved once and replaces its point by that instant's; gives up on those that do
+    /// not move within a few ticks, whose points stay as they are.
+    pub fn wait_for_edges(&self, buffers: &mut Buffers, points: &mut [Point]) {
+        let since_ns = points.iter().map(|point| point.state.t_ns).min().unwrap_or(0);
+        let until_ns = self.clock.now_ns() + PATIENCE_NS;
+        let is_waiting = |point: &Point, channel: &Channel| channel.is_fast_counter() && point.state.edge_ns < since_ns;
+        // The bound on polls ends the wait on a clock that nobody moves.
+        for _ in 0..MOST_POLLS {
+            if self.clock.now_ns() >= until_ns {
+                return;
+            }
+            self.read(&mut buffers.samples);
+            let mut waiting = 0;
+            for ((point, sample), domain) in points.iter_mut().zip(&*buffers.samples).zip(&self.domains) {
+                if is_waiting(point, &domain.channel) {
+                    point.state = integrate::advance(&point.state, sample, &domain.channel);
+                    waiting += u32::from(is_waiting(point, &domain.channel));
+                }
+            }
+            if waiting == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Reads for publication: a meter that is gone is looked for, and read again where it came back.
+    fn read_mending(&self, samples: &mut [Sample]) {
+        self.read(samples);
+        let mut rest = samples;
+        for source in &self.sources {
+            let (own, others) = rest.split_at_mut(source.channels().len());
+            if own.iter().any(|sample| sample.fault.is_some()) && source.mend(own) {
+                source.read(&*self.clock, own);
+            }
+            rest = others;
         }
     }
 
@@ -145,18 +220,25 @@ impl Panel {
         }
     }
 
-    /// Copies the published states. A torn copy (see point()) leaves unknown states, which are begun anew.
+    /// Copies the published states. A torn copy (see `point`) leaves unknown states, which are begun anew.
     fn load(&self, buffers: &mut Buffers) {
         if !self.snapshot.read(&mut buffers.states) {
             buffers.states.fill(State::default());
         }
     }
 
-    /// Reads every meter, follows each one's state, and records what changed. Only under the token.
-    fn step(&self, buffers: &mut Buffers, next: fn(&State, &Sample, &Channel) -> State) {
-        self.read(&mut buffers.samples);
+    /// Reads every meter and follows each one's state. Only under the token.
+    fn step(&self, buffers: &mut Buffers, next: Next) {
+        self.read_mending(&mut buffers.samples);
+        self.follow(&buffers.samples, &mut buffers.states, next);
+    }
+
+    /// Follows each meter's state through one reading and records what changed. Only under the token.
+    fn follow(&self, samples: &[Sample], states: &mut [State], next: Next) {
         let curves = self.curves();
-        for (index, (state, sample)) in buffers.states.iter_mut().zip(&*buffers.samples).enumerate() {
+        for (index, (state, sample)) in
+            states.iter_mut().zip(samples).enumerate().filter(|(_, (_, sample))| sample.after_ns > 0)
+        {
             *state = next(state, sample, &self.domains[index].channel);
             if let Some(curve) = curves.get(index).filter(|_| state.known) {
                 record(curve, state, &self.domains[index].channel);
@@ -178,6 +260,9 @@ impl Panel {
         holder != own && self.writer.compare_exchange(holder, own, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 }
+
+/// A state after one more sample.
+type Next = fn(&State, &Sample, &Channel) -> State;
 
 /// What a hunt for a change brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

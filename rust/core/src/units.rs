@@ -29,6 +29,11 @@ impl Scale {
         Some(Self::reduced(MICRO, denominator))
     }
 
+    /// One count is `2^exponent` microjoules: the energy unit of some Atoms.
+    pub fn microjoules_times_power_of_two(exponent: u32) -> Option<Self> {
+        Some(Self { numerator: 1_u64.checked_shl(exponent)?, denominator: 1 })
+    }
+
     /// Reads the `.scale` file of a perf event: joules per count as a decimal such as `2.3283064365386962890625e-10`.
     ///
     /// A power of two is kept exactly; any other number to 18 significant digits. `None` for what is no positive number.
@@ -76,9 +81,14 @@ pub fn power_uw(energy_uj: u64, duration_ns: u64) -> Option<u64> {
 }
 
 /// Microwatts of a power given in watts; negative and not-a-number become 0.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a float-to-integer cast saturates
 pub fn microwatts(power_w: f64) -> u64 {
-    (power_w * MICRO as f64) as u64
+    whole(power_w * MICRO as f64)
+}
+
+/// The whole part of a number; what is negative or no number is 0, what is too large the largest.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a float-to-integer cast saturates
+pub fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 /// Joules of an integer energy: the edge at which floats begin.

@@ -5,22 +5,39 @@
 
 use pyo3::prelude::*;
 
+mod calls;
+mod cross_check;
 mod errors;
+mod interpreter;
 mod meter;
+mod processor;
+mod reading;
+mod span;
 mod testing;
 mod window;
+mod words;
 
 #[pymodule]
 mod _core {
-    use super::{PyResult, pyfunction};
+    use std::path::PathBuf;
+
+    use super::{Bound, PyModule, PyResult, pyfunction};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // the name is Python's
     const __version__: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
-    use super::errors::{EnergyError, SourceError, WindowError};
+    use super::cross_check::{Comparison, Route, cross_check};
+    #[pymodule_export]
+    use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter};
+    #[pymodule_export]
+    use super::processor::Processor;
+    #[pymodule_export]
+    use super::reading::Reading;
+    #[pymodule_export]
+    use super::span::{Span, own_time, set_stage, share_sigmas, shares};
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
@@ -32,5 +49,24 @@ mod _core {
     fn clock_anchor() -> PyResult<(u64, u64, u64)> {
         let anchor = eco2ai_fast_core::clock::Anchor::now();
         Ok((anchor.monotonic_ns, anchor.boottime_ns, anchor.utc_ns))
+    }
+
+    /// Which processor this machine has.
+    #[pyfunction]
+    #[pyo3(signature = (*, sysroot=None))]
+    fn processor(sysroot: Option<PathBuf>) -> PyResult<Processor> {
+        super::processor::read(sysroot)
+    }
+
+    /// Thermal design power of a processor by its brand string.
+    #[pyfunction]
+    fn tdp_w(brand: &str) -> Option<f64> {
+        super::processor::tdp_of(brand)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interpreter::claim(module.py())?;
+        super::calls::add(module.py())
     }
 }

@@ -1,22 +1,49 @@
 //! `Meter`: what the machine's meters are, and windows on them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use eco2ai_fast_core::choice;
 use eco2ai_fast_core::clock::{Clock, Monotonic};
 use eco2ai_fast_core::domain::Provenance;
 use eco2ai_fast_core::source::replay::Replay;
 use eco2ai_fast_core::source::root::Root;
+use eco2ai_fast_core::source::storage::Wish;
 use eco2ai_fast_core::source::{self, ModelFigures, Wanted};
+use eco2ai_fast_core::window::Mode;
 use eco2ai_fast_core::{meter, units};
+use numpy::{PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::errors::guarded;
+use crate::reading::Reading;
+use crate::span::{Recorder, Span};
 use crate::testing::{ManualClock, ScriptedDomain};
-use crate::window::Window;
+use crate::window::{Readout, Window};
 
-#[pyclass(frozen, module = "eco2ai_fast._core")]
-pub struct Meter(meter::Meter);
+/// Spans that are kept unless the meter says otherwise: about 100 MB with two domains.
+const DEFAULT_CAPACITY: usize = 1 << 20;
+
+/// Instants, and an array of numbers at each.
+type Series<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u64>>);
+
+#[pyclass(frozen, subclass, module = "eco2ai_fast._core")]
+pub struct Meter {
+    meter: Arc<meter::Meter>,
+    clock: Arc<dyn Clock>,
+    /// From the first span on.
+    recorder: OnceLock<Arc<Recorder>>,
+}
+
+fn wish(storage: &str) -> PyResult<Wish> {
+    match storage {
+        "off" => Ok(Wish::Off),
+        "show" => Ok(Wish::Show),
+        "count" => Ok(Wish::Count),
+        _ => Err(PyValueError::new_err(format!("storage is \"off\", \"show\" or \"count\", not {storage:?}"))),
+    }
+}
 
 /// Route names, or scripted domains.
 #[derive(FromPyObject)]
@@ -28,7 +55,7 @@ enum Sources<'py> {
 #[pymethods]
 impl Meter {
     #[new]
-    #[pyo3(signature = (*, sources=None, sysroot=None, clock=None, cpu_tdp_w=None, cpu_idle_w=None, cpu_max_w=None, ram_w=None))]
+    #[pyo3(signature = (*, sources=None, sysroot=None, clock=None, cpu_tdp_w=None, cpu_idle_w=None, cpu_max_w=None, ram_w=None, calibration=None, is_wall_power=false, instance_type=None, storage="off"))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, one setting each
     fn new(
         sources: Option<Sources<'_>>,
@@ -38,8 +65,22 @@ impl Meter {
         cpu_idle_w: Option<f64>,
         cpu_max_w: Option<f64>,
         ram_w: Option<f64>,
+        calibration: Option<String>,
+        is_wall_power: bool,
+        instance_type: Option<String>,
+        storage: &str,
     ) -> PyResult<Self> {
-        let figures = ModelFigures { cpu_tdp_w, cpu_idle_w, cpu_max_w, ram_w };
+        let storage = wish(storage)?;
+        let figures = ModelFigures {
+            cpu_tdp_w,
+            cpu_idle_w,
+            cpu_max_w,
+            ram_w,
+            calibration,
+            is_wall_power,
+            instance_type,
+            storage,
+        };
         let root = sysroot.map_or_else(Root::default, Root::new);
         match sources {
             Some(Sources::Scripted(scripts)) => {
@@ -48,48 +89,210 @@ impl Meter {
                     Some(clock) => Arc::new(clock.get().clock()),
                     None => Arc::new(Monotonic),
                 };
-                guarded(|| Ok(Self(meter::Meter::with_sources(vec![Box::new(Replay::new(scripts))], clock))))
+                let meter =
+                    guarded(|| Ok(meter::Meter::with_sources(vec![Box::new(Replay::new(scripts))], clock.clone())))?;
+                Ok(Self { meter: Arc::new(meter), clock, recorder: OnceLock::new() })
             }
-            Some(Sources::Route(name)) => {
-                guarded(|| meter::Meter::open(&root, Wanted::parse(&name)?, &figures).map(Self))
+            route => {
+                let name = if let Some(Sources::Route(name)) = &route { name } else { "auto" };
+                let meter = guarded(|| meter::Meter::open(&root, Wanted::parse(name)?, &figures))?;
+                Ok(Self { meter: Arc::new(meter), clock: Arc::new(Monotonic), recorder: OnceLock::new() })
             }
-            None => guarded(|| meter::Meter::open(&root, Wanted::Auto, &figures).map(Self)),
         }
     }
 
     #[getter]
     fn domains(&self) -> Vec<Domain> {
-        self.0.domains().iter().map(Domain::from).collect()
+        self.meter.domains().into_iter().map(Domain::from).collect()
     }
 
     #[getter]
     fn findings(&self) -> Vec<Finding> {
-        self.0.findings().iter().map(Finding::from).collect()
+        self.meter.findings().iter().map(Finding::from).collect()
+    }
+
+    #[getter]
+    fn idle_powers_w(&self) -> Vec<Option<f64>> {
+        self.meter.idle_powers_w()
     }
 
     #[getter]
     fn keep_alive_period_s(&self) -> Option<f64> {
-        self.0.keep_alive_period_ns().map(units::seconds)
+        self.meter.keep_alive_period_ns().map(units::seconds)
     }
 
-    fn window(&self) -> Window {
-        Window::new(self.0.window())
+    #[getter]
+    fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
     }
 
-    fn keep_alive(&self) -> PyResult<()> {
+    #[pyo3(signature = (mode="direct"))]
+    fn window(&self, mode: &str) -> PyResult<Window> {
+        let mode = match mode {
+            "direct" => Mode::Direct,
+            "precise" => Mode::Precise,
+            _ => return Err(PyValueError::new_err(format!("mode is \"direct\" or \"precise\", not {mode:?}"))),
+        };
+        Ok(Window::new(self.meter.window_with(mode)))
+    }
+
+    fn tick(&self) -> PyResult<()> {
         guarded(|| {
-            self.0.keep_alive();
+            self.meter.tick();
             Ok(())
         })
     }
 
-    fn stop(&self) {
-        self.0.stop();
+    fn record(&self) -> PyResult<()> {
+        guarded(|| {
+            self.meter.record();
+            Ok(())
+        })
+    }
+
+    /// Joins the threads of an earlier start, so the interpreter is let go meanwhile.
+    #[pyo3(signature = (rate_hz, edges=None, cpus=None))]
+    fn sample(&self, py: Python<'_>, rate_hz: f64, edges: Option<bool>, cpus: Option<Vec<u32>>) -> PyResult<()> {
+        if !(rate_hz.is_finite() && rate_hz > 0.0) {
+            return Err(PyValueError::new_err(format!("rate_hz must be a number above 0, not {rate_hz}")));
+        }
+        let rate = meter::Rate { hz: rate_hz, edges, cpus: cpus.unwrap_or_default() };
+        py.detach(|| {
+            guarded(|| {
+                self.meter.start(&rate)?;
+                self.recorder.get().map_or(Ok(()), |recorder| recorder.spans.start())
+            })
+        })
+    }
+
+    #[pyo3(signature = (span, /, **attributes))]
+    #[allow(clippy::unused_self)] // beside begin()
+    fn end(&self, span: &Bound<'_, Span>, attributes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        span.get().set(attributes)?;
+        span.get().end(false)
+    }
+
+    /// Called once, before the first span: how many spans to keep.
+    fn _prepare_spans(&self) -> PyResult<usize> {
+        self.record()?;
+        Ok(DEFAULT_CAPACITY)
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands lists over by value
+    fn span_table<'py>(&self, py: Python<'py>, domains: Vec<usize>) -> PyResult<Bound<'py, PyDict>> {
+        match self.recorder.get() {
+            Some(recorder) => recorder.table(py, &domains),
+            None => Recorder::new(py, &self.meter, &self.clock, 0).table(py, &domains),
+        }
+    }
+
+    fn forget_spans(&self, py: Python<'_>) -> PyResult<()> {
+        let forget = || guarded(|| self.recorder.get().map_or(Ok(()), |recorder| recorder.spans.forget()));
+        py.detach(forget)
+    }
+
+    fn halt(&self, py: Python<'_>) {
+        py.detach(|| {
+            if let Some(recorder) = self.recorder.get() {
+                // A last change behind the last mark, so that what can be settled is.
+                self.meter.tick();
+                recorder.spans.stop();
+            }
+            self.meter.stop();
+        });
+    }
+
+    #[getter]
+    fn is_sampling(&self) -> bool {
+        self.meter.is_sampling()
+    }
+
+    fn read(&self) -> PyResult<Reading> {
+        Reading::take(&self.meter)
+    }
+
+    fn readout_between(&self, t0_ns: u64, t1_ns: u64) -> PyResult<Readout> {
+        guarded(|| self.meter.energy_between(t0_ns, t1_ns)).map(Readout)
+    }
+
+    /// Total, estimated part and one sigma in microjoules, and uncovered time, of one domain at each instant.
+    #[allow(clippy::type_complexity, clippy::needless_pass_by_value)] // four columns; PyO3 hands arrays over by value
+    fn heights<'py>(
+        &self,
+        py: Python<'py>,
+        domain: usize,
+        at_ns: PyReadonlyArray1<'py, u64>,
+    ) -> PyResult<(
+        Bound<'py, PyArray1<u64>>,
+        Bound<'py, PyArray1<u64>>,
+        Bound<'py, PyArray1<f64>>,
+        Bound<'py, PyArray1<u64>>,
+    )> {
+        let scale = self.scale(domain)?;
+        let at_ns = at_ns.as_slice()?;
+        let heights = guarded(|| self.meter.heights(domain, at_ns))?;
+        let column = |of: fn(&eco2ai_fast_core::curve::Height) -> u64| heights.iter().map(of).collect::<Vec<_>>();
+        let energy = |counts: Vec<u64>| counts.into_iter().map(|counts| scale.microjoules(counts)).collect::<Vec<_>>();
+        Ok((
+            PyArray1::from_vec(py, energy(column(|height| height.total))),
+            PyArray1::from_vec(py, energy(column(|height| height.estimated))),
+            PyArray1::from_vec(py, heights.iter().map(|height| height.sigma_uj).collect()),
+            PyArray1::from_vec(py, column(|height| height.uncovered_ns)),
+        ))
+    }
+
+    /// Instants of change, energy since the first reading in joules, half-widths of the instants.
+    fn changes<'py>(&self, py: Python<'py>, domain: usize) -> PyResult<Series<'py>> {
+        let scale = self.scale(domain)?;
+        let entries = guarded(|| self.meter.trace(domain))?;
+        let energy_j = entries.iter().map(|entry| units::joules(scale.microjoules(entry.total))).collect();
+        Ok((
+            PyArray1::from_vec(py, entries.iter().map(|entry| entry.t_ns).collect()),
+            PyArray1::from_vec(py, energy_j),
+            PyArray1::from_vec(py, entries.iter().map(|entry| entry.half_ns).collect()),
+        ))
+    }
+
+    /// Wake-ups, late and missed deadlines, polls, CPU and suspended nanoseconds of each sampling thread.
+    #[getter]
+    fn ledgers(&self) -> Vec<(u64, u64, u64, u64, u64, u64)> {
+        let row = |one: &eco2ai_fast_core::sampler::Ledger| {
+            (one.wakeups, one.late, one.missed, one.polls, one.cpu_ns, one.suspended_ns)
+        };
+        self.meter.ledgers().iter().map(row).collect()
     }
 
     fn __repr__(&self) -> String {
-        let domains: Vec<String> = self.0.domains().iter().map(|one| format!("{} ({})", one.id, one.source)).collect();
+        let domains: Vec<String> =
+            self.meter.domains().into_iter().map(|one| format!("{} ({})", one.id, one.source)).collect();
         format!("<Meter: {}>", domains.join(", "))
+    }
+}
+
+impl Meter {
+    /// The spans' recorder; the first call makes it, and starts what it needs.
+    pub fn recorder<'a>(meter: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
+        match meter.get().recorder.get() {
+            Some(recorder) => Ok(recorder),
+            None => Self::first_recorder(meter),
+        }
+    }
+
+    #[cold]
+    fn first_recorder<'a>(meter: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
+        let capacity: usize = meter.call_method0("_prepare_spans")?.extract()?;
+        let this = meter.get();
+        let new = Arc::new(Recorder::new(meter.py(), &this.meter, &this.clock, capacity));
+        let recorder = this.recorder.get_or_init(|| new);
+        if this.meter.is_sampling() {
+            guarded(|| recorder.spans.start())?;
+        }
+        Ok(recorder)
+    }
+
+    fn scale(&self, domain: usize) -> PyResult<units::Scale> {
+        let found = self.meter.domains().get(domain).copied().map(|domain| domain.channel.scale);
+        found.ok_or_else(|| PyValueError::new_err(format!("this meter has no domain number {domain}")))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scripted meters and a clock moved by hand, for users' own tests.
 
 use eco2ai_fast_core::clock::{Clock, Manual};
-use eco2ai_fast_core::domain::{Channel, Kind, Place, Provenance, Range, Signal};
+use eco2ai_fast_core::domain::{Channel, Kind, Place, Provenance, Range, Shape, Signal};
 use eco2ai_fast_core::error::Fault;
 use eco2ai_fast_core::source::replay::Script;
 use eco2ai_fast_core::units::{self, MICRO, Scale};
@@ -55,7 +55,7 @@ impl ScriptedDomain {
 impl ScriptedDomain {
     /// `readings` are pairs of an instant and a raw count in microjoules, or the name of a fault.
     #[new]
-    #[pyo3(signature = (kind, readings, *, package=Some(0), range_uj=None, max_power_w=2000.0, tick_s=0.001, sensor_rel=0.0, modelled=false))]
+    #[pyo3(signature = (kind, readings, *, package=Some(0), range_uj=None, max_power_w=2000.0, tick_s=0.001, sensor_rel=0.0, modelled=false, signal="counter"))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python
     fn new(
         kind: &str,
@@ -66,14 +66,17 @@ impl ScriptedDomain {
         tick_s: f64,
         sensor_rel: f64,
         modelled: bool,
+        signal: &str,
     ) -> PyResult<Self> {
+        let signal = parse_signal(signal)?;
         let channel = Channel {
             place: Place { kind: parse_kind(kind)?, package, die: None },
-            signal: Signal::Counter,
-            scale: Scale::MICROJOULE,
+            signal,
+            scale: if signal == Signal::Counter { Scale::MICROJOULE } else { Scale::NANOJOULE },
             range: range_uj.map_or(Range::Unbounded, Range::Modulo),
             max_power_uw: units::microwatts(max_power_w),
             tick_ns: units::microwatts(tick_s) * (units::NS_PER_S / MICRO),
+            longest_rest_ns: u64::MAX, // a script may rest between its readings
             resolution_ns: 0,
             sensor_rel,
             provenance: if modelled { Provenance::Modelled } else { Provenance::Measured },
@@ -106,7 +109,19 @@ impl Reading {
 }
 
 fn parse_kind(name: &str) -> PyResult<Kind> {
-    let kinds = [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys];
+    let kinds =
+        [Kind::Package, Kind::Core, Kind::Uncore, Kind::Dram, Kind::Psys, Kind::Card, Kind::Battery, Kind::Storage];
     let known = kinds.into_iter().find(|kind| kind.as_str() == name);
     known.ok_or_else(|| PyValueError::new_err(format!("no domain is of kind {name:?}")))
+}
+
+fn parse_signal(name: &str) -> PyResult<Signal> {
+    match name {
+        "counter" => Ok(Signal::Counter),
+        "point gauge" => Ok(Signal::Gauge(Shape::Point)),
+        "boxcar gauge" => Ok(Signal::Gauge(Shape::Boxcar)),
+        _ => Err(PyValueError::new_err(format!(
+            "a signal is \"counter\", \"point gauge\" or \"boxcar gauge\", not {name:?}"
+        ))),
+    }
 }

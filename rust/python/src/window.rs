@@ -26,10 +26,18 @@ impl Window {
     fn end(&self) -> PyResult<Readout> {
         guarded(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).end()).map(Readout)
     }
+
+    fn lap(&self) -> PyResult<Readout> {
+        guarded(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).lap()).map(Readout)
+    }
+
+    fn split(&self) -> PyResult<Readout> {
+        guarded(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).split()).map(Readout)
+    }
 }
 
 #[pyclass(frozen, module = "eco2ai_fast._core")]
-pub struct Readout(window::Readout);
+pub struct Readout(pub window::Readout);
 
 #[pymethods]
 impl Readout {

@@ -3,20 +3,33 @@
 use std::path::PathBuf;
 
 use crate::clock::Clock;
-use crate::domain::Channel;
+use crate::domain::{Channel, Kind};
 use crate::error::Error;
 use crate::sample::Sample;
 
+pub mod battery;
+pub mod card;
+pub mod cpu_model;
 pub mod cpuinfo;
 pub mod estimate;
+pub mod family;
+pub mod file;
+pub mod hwmon;
+pub mod msr;
 pub mod perf;
+pub mod pmu;
 pub mod powercap;
+pub mod processor;
+pub mod ram_model;
+pub mod rapl;
 pub mod replay;
 pub mod root;
 pub mod stat;
+pub mod storage;
 pub mod sys;
 pub mod tdp;
 pub mod topology;
+pub mod zones;
 
 use root::Root;
 
@@ -24,7 +37,7 @@ use root::Root;
 ///
 /// `read` neither allocates nor locks: it runs at both ends of every window and on the sampler's thread.
 pub trait Source: Send + Sync + std::fmt::Debug {
-    /// The route's name: `perf`, `powercap`, `estimate`.
+    /// The route's name: `perf`, `powercap`, `msr`, `hwmon`, `estimate`.
     fn name(&self) -> &'static str;
 
     /// What it offers, in the order in which `read` fills its samples.
@@ -33,8 +46,24 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// Reads every channel once. `samples` has one place for each.
     fn read(&self, clock: &dyn Clock, samples: &mut [Sample]);
 
+    /// Whether the machine's sum includes its domains of a kind.
+    fn counts(&self, kind: Kind) -> bool {
+        kind.is_counted()
+    }
+
+    /// Power at rest of each channel in microwatts, where a model knows it.
+    fn idle_power_uw(&self, _channel: usize) -> Option<u64> {
+        None
+    }
+
     /// Keeps only the channels whose mark is true, so that what another route measures is not read twice.
     fn retain(&mut self, keep: &[bool]);
+
+    /// Tries to bring back meters that are gone, told by their latest samples; true if it is worth reading again.
+    /// Called by whoever publishes, so that it neither allocates nor waits.
+    fn mend(&self, _samples: &[Sample]) -> bool {
+        false
+    }
 }
 
 /// Whether a source can be used here. Five different answers.
@@ -105,7 +134,7 @@ pub struct Discovery {
 }
 
 /// The user's own figures, which replace those of the tables.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelFigures {
     /// Thermal design power of one package, in watts.
     pub cpu_tdp_w: Option<f64>,
@@ -115,6 +144,14 @@ pub struct ModelFigures {
     pub cpu_max_w: Option<f64>,
     /// Power of all memory, in watts.
     pub ram_w: Option<f64>,
+    /// Where `cpu_idle_w` and `cpu_max_w` come from, if from a calibration: the words for it.
+    pub calibration: Option<String>,
+    /// Whether they are those of the whole computer, as a wattmeter shows them.
+    pub is_wall_power: bool,
+    /// Type of the cloud's instance, such as `m5.large`.
+    pub instance_type: Option<String>,
+    /// Whether to model the disks.
+    pub storage: storage::Wish,
 }
 
 /// Which sources to look for.
@@ -126,6 +163,10 @@ pub enum Wanted {
     Perf,
     /// Only powercap.
     Powercap,
+    /// Only the model-specific registers, which no other wish includes.
+    Msr,
+    /// Only meters that are files of other drivers: hwmon, graphics cards, batteries.
+    File,
     /// Only the models.
     Estimate,
 }
@@ -137,6 +178,8 @@ impl Wanted {
             "auto" => Ok(Self::Auto),
             "perf" => Ok(Self::Perf),
             "powercap" => Ok(Self::Powercap),
+            "msr" => Ok(Self::Msr),
+            "file" => Ok(Self::File),
             "estimate" => Ok(Self::Estimate),
             other => Err(Error::UnknownSource(other.to_owned())),
         }
@@ -147,24 +190,38 @@ impl Wanted {
     }
 }
 
-/// Looks for every wanted source below `root`, best first: perf, powercap, estimate.
+/// Looks for every wanted source below `root`, best first: perf, powercap, files of other drivers, estimate; the MSRs
+/// only by name.
 pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<Discovery, Error> {
     let mut found = Discovery::default();
     if wanted.includes(Wanted::Perf) {
-        perf::discover(root, &mut found);
+        perf::discover(root, wanted, &mut found);
     }
     if wanted.includes(Wanted::Powercap) {
         powercap::discover(root, &mut found);
     }
+    if wanted == Wanted::Msr {
+        msr::discover(root, &mut found);
+    }
+    if wanted.includes(Wanted::File) {
+        hwmon::discover(root, &mut found);
+        card::discover(root, &mut found);
+        battery::discover(root, &mut found);
+        if found.findings.is_empty() {
+            let detail = "no hwmon device, graphics card or battery with a meter that is known here";
+            found.findings.push(Finding::of("file", Availability::Absent, detail));
+        }
+    }
     if wanted.includes(Wanted::Estimate) {
         estimate::discover(root, figures, &mut found);
+        storage::discover(root, figures, &mut found);
     }
     if found.sources.is_empty() { Err(nothing(root, wanted, &found)) } else { Ok(found) }
 }
 
 fn nothing(root: &Root, wanted: Wanted, found: &Discovery) -> Error {
     match (wanted, found.findings.first()) {
-        (Wanted::Perf | Wanted::Powercap, Some(finding)) => Error::SourceUnavailable {
+        (Wanted::Perf | Wanted::Powercap | Wanted::Msr | Wanted::File, Some(finding)) => Error::SourceUnavailable {
             source_name: finding.source.to_owned(),
             reason: format!("{}: {}", finding.availability.as_str(), finding.detail),
         },

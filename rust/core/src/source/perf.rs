@@ -1,56 +1,47 @@
 //! RAPL through the kernel's `power` PMU: one group read per package, no text, no interprocessor interrupt from inside it.
+//!
+//! AMD's `power_core` PMU counts each core by itself. A package's cores are read one after the other and shown as one
+//! domain, `core-N`, which is inside the package and never counted. That takes a system call per core, so it is only
+//! done when the perf route is asked for by name.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::domain::{Channel, Kind, Place, Provenance, Range, Signal};
+use crate::domain::{Channel, Kind, Place, Range};
 use crate::error::Fault;
 use crate::sample::Sample;
-use crate::units::{MICRO, Scale};
+use crate::units::MICRO;
 
 use super::cpuinfo::CpuInfo;
+use super::pmu::{self, Event, MOST_EVENTS, Pmu};
 use super::root::Root;
-use super::topology::{Topology, parse_cpu_list};
-use super::{Availability, Discovery, Finding, Source, sys};
+use super::topology::{Seat, Topology};
+use super::zones::{self, Zone};
+use super::{Availability, Discovery, Finding, Source, Wanted, rapl, sys};
 
-const NAME: &str = "perf";
-const PMU: &str = "/sys/bus/event_source/devices/power";
-/// The events of the PMU and what they cover (`arch/x86/events/rapl.c`); the leader of a group comes first.
-const EVENTS: [(&str, Kind); 5] = [
-    ("energy-pkg", Kind::Package),
-    ("energy-ram", Kind::Dram),
-    ("energy-cores", Kind::Core),
-    ("energy-gpu", Kind::Uncore),
-    ("energy-psys", Kind::Psys),
-];
-/// A group holds at most one event of each kind, and its read begins with their number.
-const GROUP_BYTES: usize = 8 * (1 + EVENTS.len());
-/// The counter moves about every millisecond (Intel SDM, MSR 0x611; measured: facts in docs/how-it-measures.md).
-pub const RAPL_TICK_NS: u64 = 1_000_000;
-/// Largest plausible power of a package where nothing better is known.
-pub const DEFAULT_MAX_POWER_UW: u64 = 2_000 * MICRO;
-/// Relative error of a DRAM meter, one sigma: -1 to +21 % loaded, far more idle (raw data of Haswell-EP to Ice Lake-SP).
-pub const DRAM_SENSOR_REL: f64 = 0.15;
-/// psys against a battery gauge on two laptops: -5 to +30 %.
-pub const PSYS_SENSOR_REL: f64 = 0.15;
+/// The route's name.
+pub const NAME: &str = "perf";
+/// A group's read begins with the number of its events.
+const GROUP_BYTES: usize = 8 * (1 + MOST_EVENTS);
+/// How long a counter of a package or its memory may show 0 after it was opened: three times the longest pause seen
+/// between two updates. The RAPL-framework PMU shows 0 for ever where a package lacks the domain.
+const FIRST_COUNT: Duration = Duration::from_millis(10);
 
-/// One event of the PMU, as its directory describes it.
-#[derive(Debug, Clone)]
-struct Event {
-    name: &'static str,
-    kind: Kind,
-    config: u64,
-    scale: Scale,
-}
-
-/// The opened events of one package.
+/// The opened events of one CPU.
 #[derive(Debug)]
-struct Group {
+struct Reader {
     leader: File,
     /// Held open: closing a member takes it out of the group.
     _members: Vec<File>,
+}
+
+/// The meters of one package: one reader, or one for each core whose values are added up.
+#[derive(Debug)]
+struct Group {
+    readers: Vec<Reader>,
     events: usize,
     /// Which of the group's values belong to the kept channels.
     kept: Vec<usize>,
@@ -63,49 +54,159 @@ pub struct Perf {
     groups: Vec<Group>,
 }
 
-/// Looks for the PMU and opens one group per package.
-pub fn discover(root: &Root, found: &mut Discovery) {
-    if !root.path(PMU).is_dir() {
-        let detail = format!("no RAPL PMU at {}: a virtual machine, or a kernel without it", root.path(PMU).display());
+/// What is known of the machine while the PMUs are opened.
+struct Machine<'a> {
+    root: &'a Root,
+    info: CpuInfo,
+    topology: Topology,
+    /// powercap's view of the same registers, for their ranges and limits.
+    zones: Vec<Zone>,
+}
+
+/// Looks for the PMUs and opens one group per package.
+pub fn discover(root: &Root, wanted: Wanted, found: &mut Discovery) {
+    let directory = root.path(&pmu::directory(pmu::POWER));
+    if !directory.is_dir() {
+        let detail = format!("no RAPL PMU at {}: a virtual machine, or a kernel without it", directory.display());
         found.findings.push(Finding::of(NAME, Availability::Absent, detail));
         return;
     }
-    match Perf::open(root, &mut found.findings) {
-        Ok(perf) => found.sources.push(Box::new(perf)),
-        Err(finding) => found.findings.push(finding),
+    let info = CpuInfo::read(root);
+    let machine = Machine { root, topology: Topology::read(root, info.logical), info, zones: zones::all(root) };
+    machine.offer(pmu::POWER, found);
+    if !root.path(&pmu::directory(pmu::POWER_CORE)).is_dir() {
+        return;
+    }
+    if wanted == Wanted::Perf {
+        machine.offer(pmu::POWER_CORE, found);
+    } else {
+        let detail = "power_core: one system call per core, so read only with sources=\"perf\"";
+        found.findings.push(Finding::of(NAME, Availability::Available, detail));
+    }
+}
+
+impl Machine<'_> {
+    fn offer(&self, name: &str, found: &mut Discovery) {
+        match Pmu::read(self.root, name, &mut found.findings) {
+            Ok(pmu) => {
+                let mut perf = Perf::open(self, &pmu, name, &mut found.findings);
+                perf.drop_absent(self, &mut found.findings);
+                if !perf.channels.is_empty() {
+                    found.sources.push(Box::new(perf));
+                }
+            }
+            Err(finding) => found.findings.push(finding),
+        }
+    }
+
+    /// The CPUs to open, by the package (or die) whose meter they read. The mask lists one CPU per package or, since
+    /// Linux 7.0, every CPU of each; a package is one meter all the same, and so is a core.
+    fn leaders(&self, pmu: &Pmu, name: &str) -> BTreeMap<Place, Vec<u32>> {
+        let mut seen: Vec<(Place, Option<Seat>)> = Vec::new();
+        let mut leaders: BTreeMap<Place, Vec<u32>> = BTreeMap::new();
+        for cpu in &pmu.cpus {
+            let Some(seat) = self.topology.seat(*cpu) else { continue };
+            let meter = (self.package_of(seat), (name == pmu::POWER_CORE).then_some(seat));
+            if !seen.contains(&meter) {
+                seen.push(meter);
+                leaders.entry(meter.0).or_default().push(*cpu);
+            }
+        }
+        leaders
+    }
+
+    fn package_of(&self, seat: Seat) -> Place {
+        let has_dies = !rapl::counts_packages(&self.info) && self.topology.dies_of(seat.package) > 1;
+        Place { die: has_dies.then_some(seat.die), ..Place::of_package(Kind::Package, seat.package) }
+    }
+
+    fn channel(&self, event: &Event, package: Place, cpus: &[u32]) -> Channel {
+        let place = self.place(event.kind, package);
+        let detail = match cpus {
+            [cpu] => format!("{} on CPU {cpu}", event.name),
+            _ => format!("{} of {} cores", event.name, cpus.len()),
+        };
+        let zone = self.zones.iter().find(|zone| zone.place == place);
+        let range = self.range(event, zone);
+        let channel = rapl::channel(place, event.scale, range, detail, &self.info);
+        match zone {
+            Some(zone) => Channel { max_power_uw: zone.max_power_uw(self.root), ..channel },
+            None => channel,
+        }
+    }
+
+    /// psys is the machine's; where further packages have one, they bear their number, as powercap names them.
+    fn place(&self, kind: Kind, package: Place) -> Place {
+        let is_first = self.topology.packages().first().copied() == package.package;
+        if kind == Kind::Psys && is_first { Place::of_machine(Kind::Psys) } else { Place { kind, ..package } }
+    }
+
+    /// By how much the count drops at a hardware wrap that the kernel does not notice: 2^32 units of the register.
+    fn range(&self, event: &Event, zone: Option<&Zone>) -> Range {
+        let fixed = rapl::fixed_exponent(event.kind, &self.info).map(|exponent| rapl::COUNTER_BITS - exponent);
+        let told = || rapl::range_exponent(zone?.largest_uj(self.root)?);
+        match fixed.or_else(told).map(|exponent| event.scale.counts(MICRO << exponent)) {
+            Some(u64::MAX) => Range::Unbounded,
+            Some(range) => Range::Drops(range),
+            None => Range::PowerOfTwo,
+        }
     }
 }
 
 impl Perf {
-    fn open(root: &Root, findings: &mut Vec<Finding>) -> Result<Self, Finding> {
-        let kind = pmu_type(root)?;
-        let events = events(root, findings)?;
-        let cpu_info = CpuInfo::read(root);
+    /// Opens every package that can be opened; the others are named in the findings.
+    fn open(machine: &Machine<'_>, pmu: &Pmu, name: &str, findings: &mut Vec<Finding>) -> Self {
         let mut perf = Self { channels: Vec::new(), groups: Vec::new() };
-        for (package, cpu) in leaders(root, cpu_info.logical)? {
-            let opened = open_group(kind, cpu, &events).map_err(|error| refused(package, cpu, &error))?;
-            perf.add(package, cpu, opened, &cpu_info, findings);
+        let leaders = machine.leaders(pmu, name);
+        if leaders.is_empty() {
+            let detail = format!("{}/cpumask names no CPU that is online", pmu::directory(name));
+            findings.push(Finding::of(NAME, Availability::Absent, detail));
         }
-        Ok(perf)
+        for (package, cpus) in leaders {
+            match open_all(pmu, &cpus, findings) {
+                Ok((readers, events)) => perf.add(machine, package, &cpus, readers, &events),
+                Err(error) => findings.push(refused(machine.root, package, &cpus, &error)),
+            }
+        }
+        perf
     }
 
-    fn add(&mut self, package: u32, cpu: u32, opened: Opened, cpu_info: &CpuInfo, findings: &mut Vec<Finding>) {
-        let Opened { leader, members, events, refused } = opened;
-        for event in &events {
-            let channel = channel(event, package, cpu, cpu_info);
-            findings.push(Finding {
-                source: NAME,
-                domain: Some(channel.place.id()),
-                availability: Availability::Available,
-                detail: channel.detail.clone(),
-            });
-            self.channels.push(channel);
+    fn add(&mut self, machine: &Machine<'_>, package: Place, cpus: &[u32], readers: Vec<Reader>, events: &[Event]) {
+        self.channels.extend(events.iter().map(|event| machine.channel(event, package, cpus)));
+        self.groups.push(Group { readers, kept: (0..events.len()).collect(), events: events.len() });
+    }
+
+    /// Drops the packages and memories whose event never counts, so that another route or a model takes their place.
+    fn drop_absent(&mut self, machine: &Machine<'_>, findings: &mut Vec<Finding>) {
+        // A guest's counters are written once a second, so that a 0 means nothing there.
+        let keep = if machine.info.is_virtual { vec![true; self.channels.len()] } else { self.counting() };
+        for (channel, keep) in self.channels.iter().zip(&keep) {
+            let (availability, why) = if *keep {
+                (Availability::Available, "")
+            } else {
+                (Availability::Absent, ": the kernel offers it, but it never counts")
+            };
+            let (domain, detail) = (Some(channel.place.id()), format!("{}{why}", channel.detail));
+            findings.push(Finding { source: NAME, domain, availability, detail });
         }
-        for (event, error) in refused {
-            let detail = format!("{PMU}/events/{} on CPU {cpu}: {error}", event.name);
-            findings.push(Finding::of(NAME, Availability::from_io(&error), detail));
+        self.retain(&keep);
+    }
+
+    /// Which channels count. What may rest is not waited for.
+    fn counting(&self) -> Vec<bool> {
+        let deadline = Instant::now() + FIRST_COUNT;
+        let mut samples = vec![Sample::default(); self.channels.len()];
+        loop {
+            self.read(&crate::clock::Monotonic, &mut samples);
+            let counts = |(sample, channel): (&Sample, &Channel)| {
+                sample.fault != Some(Fault::Zero) || !channel.place.kind.is_counted()
+            };
+            let counting: Vec<bool> = samples.iter().zip(&self.channels).map(counts).collect();
+            if counting.iter().all(|counts| *counts) || Instant::now() > deadline {
+                return counting;
+            }
+            std::thread::sleep(FIRST_COUNT / 20);
         }
-        self.groups.push(Group { leader, _members: members, kept: (0..events.len()).collect(), events: events.len() });
     }
 }
 
@@ -139,169 +240,92 @@ impl Source for Perf {
 
 impl Group {
     fn read(&self, clock: &dyn Clock, samples: &mut [Sample]) {
-        let mut bytes = [0; GROUP_BYTES];
+        let mut values = [0; MOST_EVENTS];
         let before_ns = clock.now_ns();
-        let answer = (&self.leader).read(&mut bytes);
+        let answer = self.readers.iter().try_for_each(|reader| reader.add(&mut values[..self.events]));
         let after_ns = clock.now_ns();
-        let fault = self.fault(answer);
-        for (sample, value) in samples.iter_mut().zip(&self.kept) {
-            let raw = if fault.is_none() { word(&bytes, 1 + value) } else { 0 };
-            *sample = Sample { raw, before_ns, after_ns, fault };
-        }
-    }
-
-    /// A full answer has the number of events and a value for each.
-    fn fault(&self, answer: io::Result<usize>) -> Option<Fault> {
-        match answer {
-            Ok(length) if length == 8 * (1 + self.events) => None,
-            // 0 bytes: the event is in error state, for instance because its CPU went offline.
-            Ok(0) => Some(Fault::Vanished),
-            Ok(_) => Some(Fault::Garbage),
-            Err(error) => Some(Fault::from(&error)),
+        for (sample, event) in samples.iter_mut().zip(&self.kept) {
+            let raw = values[*event];
+            // A count begins at 0 when its event is opened: 0 says that nothing was counted so far, not 0 J.
+            let fault = answer.err().or((raw == 0).then_some(Fault::Zero));
+            *sample = Sample { raw: if fault.is_none() { raw } else { 0 }, before_ns, after_ns, fault };
         }
     }
 }
 
-fn word(bytes: &[u8], index: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[8 * index..8 * index + 8]);
-    u64::from_ne_bytes(word)
+impl Reader {
+    /// Adds the value of each event.
+    fn add(&self, values: &mut [u64]) -> Result<(), Fault> {
+        let mut bytes = [0; GROUP_BYTES];
+        let length = (&self.leader).read(&mut bytes).map_err(|error| Fault::from(&error))?;
+        parse_group(&bytes[..length], values)
+    }
 }
 
-fn pmu_type(root: &Root) -> Result<u32, Finding> {
-    let path = format!("{PMU}/type");
-    let text = root.text(&path).map_err(|error| unreadable(&path, &error))?;
-    text.parse().map_err(|_| Finding::of(NAME, Availability::NotSupported, format!("{path} is no number: {text:?}")))
-}
-
-fn unreadable(path: &str, error: &io::Error) -> Finding {
-    Finding::of(NAME, Availability::from_io(error), format!("{path}: {error}"))
-}
-
-/// The events whose files are whole; the others are named in the findings.
-fn events(root: &Root, findings: &mut Vec<Finding>) -> Result<Vec<Event>, Finding> {
-    let shift = config_shift(root)?;
-    let mut events = Vec::new();
-    for (name, kind) in EVENTS {
-        let path = format!("{PMU}/events/{name}");
-        let Ok(terms) = root.text(&path) else { continue };
-        let scale = root.text(&format!("{path}.scale")).ok().and_then(|text| Scale::from_joules_text(&text));
-        let is_joules = root.text(&format!("{path}.unit")).is_ok_and(|unit| unit == "Joules");
-        match (event_code(&terms), scale) {
-            (Some(code), Some(scale)) if is_joules => events.push(Event { name, kind, config: code << shift, scale }),
-            _ => findings.push(Finding::of(
-                NAME,
-                Availability::NotSupported,
-                format!("{path}: {terms:?} or its .scale or .unit"),
-            )),
+/// A full answer has the number of events and a value for each (`PERF_FORMAT_GROUP`).
+fn parse_group(bytes: &[u8], values: &mut [u64]) -> Result<(), Fault> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut words = words.iter().map(|word| u64::from_ne_bytes(*word));
+    match words.next() {
+        // 0 bytes: the event is in error state, for instance because its CPU went offline.
+        None if rest.is_empty() => Err(Fault::Vanished),
+        Some(number) if number == values.len() as u64 && words.len() == values.len() && rest.is_empty() => {
+            values.iter_mut().zip(words).for_each(|(value, word)| *value = value.wrapping_add(word));
+            Ok(())
         }
-    }
-    if events.is_empty() {
-        Err(Finding::of(NAME, Availability::Absent, format!("no energy event in {PMU}/events")))
-    } else {
-        Ok(events)
+        _ => Err(Fault::Garbage),
     }
 }
 
-/// Bit of `config` at which the event code begins: `format/event` says `config:0-7`.
-fn config_shift(root: &Root) -> Result<u32, Finding> {
-    let Ok(text) = root.text(&format!("{PMU}/format/event")) else { return Ok(0) };
-    let first = text.strip_prefix("config:").and_then(|bits| bits.split('-').next()?.parse().ok());
-    first
-        .filter(|bit| *bit < 56)
-        .ok_or_else(|| Finding::of(NAME, Availability::NotSupported, format!("{PMU}/format/event: {text:?}")))
-}
-
-/// The code in `event=0x02`; `None` for any other term, which would need a format of its own.
-fn event_code(terms: &str) -> Option<u64> {
-    let code = terms.strip_prefix("event=")?;
-    let code = code.strip_prefix("0x").map_or_else(|| code.parse(), |hex| u64::from_str_radix(hex, 16)).ok()?;
-    (code <= 0xff).then_some(code)
-}
-
-/// One CPU for each package. The mask lists one CPU per package or, since Linux 7.0, every CPU of each: a package is one meter.
-fn leaders(root: &Root, logical: u32) -> Result<BTreeMap<u32, u32>, Finding> {
-    let path = format!("{PMU}/cpumask");
-    let text = root.text(&path).map_err(|error| unreadable(&path, &error))?;
-    let cpus = parse_cpu_list(&text)
-        .ok_or_else(|| Finding::of(NAME, Availability::NotSupported, format!("{path}: {text:?}")))?;
-    let topology = Topology::read(root, logical);
-    let mut leaders = BTreeMap::new();
-    for (cpu, package) in cpus.iter().filter_map(|cpu| Some((*cpu, topology.package(*cpu)?))) {
-        leaders.entry(package).or_insert(cpu);
+/// Opens the events on each CPU; those that the first CPU takes must open on all.
+fn open_all(pmu: &Pmu, cpus: &[u32], findings: &mut Vec<Finding>) -> io::Result<(Vec<Reader>, Vec<Event>)> {
+    let mut readers = Vec::new();
+    let mut events = pmu.events.clone();
+    for cpu in cpus {
+        let Opened { reader, taken, refused } = open_group(pmu.kind, *cpu, &events)?;
+        if let (Some((_, error)), false) = (refused.first(), readers.is_empty()) {
+            return Err(io::Error::new(error.kind(), error.to_string()));
+        }
+        findings.extend(refused.iter().map(|(event, error)| {
+            Finding::of(NAME, Availability::from_io(error), format!("{} on CPU {cpu}: {error}", event.name))
+        }));
+        readers.push(reader);
+        events = taken;
     }
-    if leaders.is_empty() {
-        Err(Finding::of(NAME, Availability::Absent, format!("no online CPU in {path}: {text:?}")))
-    } else {
-        Ok(leaders)
-    }
+    Ok((readers, events))
 }
 
 struct Opened {
-    leader: File,
-    members: Vec<File>,
-    events: Vec<Event>,
+    reader: Reader,
+    taken: Vec<Event>,
     refused: Vec<(Event, io::Error)>,
 }
 
 /// Opens the first event that the kernel gives as the leader and the others as its members.
 fn open_group(kind: u32, cpu: u32, events: &[Event]) -> io::Result<Opened> {
-    let mut opened: Option<Opened> = None;
-    let mut refused = Vec::new();
+    let (mut files, mut taken, mut refused) = (Vec::<File>::new(), Vec::new(), Vec::new());
     for event in events {
-        let leader = opened.as_ref().map(|group| &group.leader);
-        match (sys::perf_event(kind, event.config, cpu, leader), &mut opened) {
-            (Ok(file), Some(group)) => {
-                group.members.push(file);
-                group.events.push(event.clone());
+        match sys::perf_event(kind, event.config, cpu, files.first()) {
+            Ok(file) => {
+                files.push(file);
+                taken.push(event.clone());
             }
-            (Ok(leader), None) => {
-                opened = Some(Opened { leader, members: Vec::new(), events: vec![event.clone()], refused: Vec::new() });
-            }
-            (Err(error), _) => refused.push((event.clone(), error)),
+            Err(error) => refused.push((event.clone(), error)),
         }
     }
-    match opened {
-        Some(group) => Ok(Opened { refused, ..group }),
-        None => Err(refused.pop().map_or_else(|| io::Error::from_raw_os_error(libc::ENOENT), |(_, error)| error)),
+    if files.is_empty() {
+        return Err(refused.pop().map_or_else(|| io::Error::from_raw_os_error(libc::ENOENT), |(_, error)| error));
     }
+    let leader = files.remove(0);
+    Ok(Opened { reader: Reader { leader, _members: files }, taken, refused })
 }
 
-fn refused(package: u32, cpu: u32, error: &io::Error) -> Finding {
-    let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
-    let detail = format!(
-        "perf_event_open for package {package} on CPU {cpu}: {error} (perf_event_paranoid is {})",
-        paranoid.trim()
-    );
+fn refused(root: &Root, package: Place, cpus: &[u32], error: &io::Error) -> Finding {
+    let paranoid = root.text("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    let cpu = cpus.first().copied().unwrap_or_default();
+    let detail =
+        format!("perf_event_open for {} on CPU {cpu}: {error} (perf_event_paranoid is {paranoid})", package.id());
     Finding::of(NAME, Availability::from_io(error), detail)
-}
-
-fn channel(event: &Event, package: u32, cpu: u32, cpu_info: &CpuInfo) -> Channel {
-    let place = match event.kind {
-        Kind::Psys => Place::of_machine(Kind::Psys),
-        kind => Place::of_package(kind, package),
-    };
-    Channel {
-        place,
-        signal: Signal::Counter,
-        scale: event.scale,
-        range: Range::PowerOfTwo,
-        max_power_uw: DEFAULT_MAX_POWER_UW,
-        tick_ns: RAPL_TICK_NS,
-        resolution_ns: 0,
-        sensor_rel: sensor_rel(event.kind, cpu_info),
-        provenance: Provenance::Measured,
-        detail: format!("{} on CPU {cpu}", event.name),
-    }
-}
-
-/// Relative error of a RAPL domain, one sigma.
-pub fn sensor_rel(kind: Kind, cpu_info: &CpuInfo) -> f64 {
-    match kind {
-        Kind::Dram => DRAM_SENSOR_REL,
-        Kind::Psys => PSYS_SENSOR_REL,
-        _ => cpu_info.package_sensor_rel(),
-    }
 }
 
 #[cfg(test)]
@@ -309,19 +333,36 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn group(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
     #[test]
-    fn an_event_code_is_hexadecimal_or_decimal_and_fits_a_byte() {
-        assert_eq!(event_code("event=0x02"), Some(2));
-        assert_eq!(event_code("event=3"), Some(3));
-        for terms in ["", "event=", "event=0x100", "config=1", "event=0x02,umask=1", "event=-1"] {
-            assert_eq!(event_code(terms), None, "{terms}");
+    fn a_group_answers_with_its_number_and_values_and_cores_add_up() {
+        let mut values = [0, 0];
+        assert_eq!(parse_group(&group(&[2, 30, 40]), &mut values), Ok(()));
+        assert_eq!(parse_group(&group(&[2, 1, 2]), &mut values), Ok(()));
+        assert_eq!(values, [31, 42]);
+    }
+
+    #[test]
+    fn an_answer_that_is_short_or_long_is_no_number() {
+        let mut values = [0, 0];
+        assert_eq!(parse_group(&[], &mut values), Err(Fault::Vanished));
+        for words in [&[2, 30][..], &[1, 30, 40], &[2, 30, 40, 50], &[2]] {
+            assert_eq!(parse_group(&group(words), &mut values), Err(Fault::Garbage), "{words:?}");
         }
+        assert_eq!(parse_group(&group(&[2, 30, 40])[..20], &mut values), Err(Fault::Garbage));
+        assert_eq!(values, [0, 0]);
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_the_event_code_panic(text in ".*") {
-            let _ = event_code(&text);
+        fn no_bytes_make_a_number_that_is_not_in_them(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut values = [0; 3];
+            let answer = parse_group(&bytes, &mut values);
+            prop_assert!(answer.is_ok() || values == [0; 3]);
+            prop_assert!(answer.is_err() || bytes == group(&[3, values[0], values[1], values[2]]));
         }
     }
 }

@@ -37,7 +37,7 @@ impl Root {
 
     /// The number in a kernel file; `None` if there is no such file or no number in it.
     pub fn number(&self, absolute: &str) -> Option<u64> {
-        self.text(absolute).ok()?.parse().ok()
+        decimal(&self.text(absolute).ok()?)
     }
 
     /// Opens a kernel file for reading.
@@ -54,5 +54,26 @@ impl Root {
             entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
+    }
+}
+
+/// Digits as the kernel prints a number, and nothing else: `parse` would take a sign.
+pub fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_number_that_it_does_not_spell(text in "[+-]?[0-9]{0,12}|.*") {
+            let spelled = text.trim_start_matches('0');
+            if let Some(number) = decimal::<u32>(&text) {
+                prop_assert!(number.to_string() == spelled || number == 0 && spelled.is_empty());
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The kernel's clocks that are read.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,68 @@ pub fn perf_event(kind: u32, config: u64, cpu: u32, leader: Option<&File>) -> io
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
+/// Puts what `new` refers to in the place of `file`: whoever reads `file` reads the new one from then on, without a gap.
+pub fn replace_file(file: &File, new: File) -> io::Result<()> {
+    // SAFETY: both descriptors are open and stay with their owners; the kernel exchanges what `file`'s refers to in one
+    // step, and the old file is closed by that, as its owner would have done.
+    let code = unsafe { libc::dup3(new.as_raw_fd(), file.as_raw_fd(), libc::O_CLOEXEC) };
+    let result = if code < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    drop(new);
+    result
+}
+
+/// Sleeps until `deadline_ns` on the monotonic clock, or until `word` is no longer 0 (see [`wake`]); at once if it is not.
+///
+/// One system call with an absolute deadline, as exact as `clock_nanosleep`, but it can be cut short.
+pub fn sleep_until(word: &AtomicU32, deadline_ns: u64) {
+    let seconds = libc::time_t::try_from(deadline_ns / crate::units::NS_PER_S).unwrap_or(libc::time_t::MAX);
+    let nanoseconds = libc::c_long::try_from(deadline_ns % crate::units::NS_PER_S).unwrap_or(0);
+    let deadline = libc::timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    let operation = libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG;
+    let null = std::ptr::null::<u32>();
+    // SAFETY: `word` and `deadline` live through the call; the kernel reads both and writes neither.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            operation,
+            0,
+            &raw const deadline,
+            null,
+            libc::FUTEX_BITSET_MATCH_ANY,
+        );
+    }
+}
+
+/// Ends the sleep of whoever sleeps on `word`; set it to something else than 0 first.
+pub fn wake(word: &AtomicU32) {
+    // SAFETY: the kernel only looks up sleepers by the word's address, which is valid.
+    unsafe {
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX);
+    }
+}
+
+/// Asks the kernel to wake the calling thread when it is due, not up to 50 us later.
+pub fn want_exact_timers() {
+    // SAFETY: PR_SET_TIMERSLACK takes a number; it concerns the calling thread alone.
+    unsafe {
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64);
+    }
+}
+
+/// Keeps the calling thread on the given CPUs.
+pub fn pin_thread(cpus: &[u32]) -> io::Result<()> {
+    // SAFETY: an all-zero cpu_set_t is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for cpu in cpus {
+        // SAFETY: CPU_SET ignores a CPU beyond the set's size and writes only to `set`.
+        unsafe { libc::CPU_SET(*cpu as usize, &mut set) };
+    }
+    // SAFETY: pid 0 is the calling thread; the kernel reads `size_of_val(&set)` bytes of `set`.
+    let code = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// How many forks lie between the program's first process and this one.
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 static FORK_NOTICE: Once = Once::new();
@@ -110,6 +172,17 @@ mod tests {
     fn the_monotonic_clock_goes_on() {
         let first = clock_ns(ClockId::Monotonic);
         assert!(clock_ns(ClockId::Monotonic) >= first);
+    }
+
+    #[test]
+    fn a_replaced_file_reads_as_the_new_one_through_the_old_descriptor() {
+        use std::os::unix::fs::FileExt;
+        let (old, new) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        new.write_at(b"new", 0).unwrap();
+        replace_file(&old, new).unwrap();
+        let mut text = [0; 3];
+        old.read_at(&mut text, 0).unwrap();
+        assert_eq!(&text, b"new");
     }
 
     #[test]

@@ -1,0 +1,101 @@
+"""What a span costs its caller, beside the cheapest context manager that Python itself can offer.
+
+    python benches/bench_span.py
+
+Each row is the median over rounds of the mean over a round, less the cost of the loop; what is compared takes turns, so
+that a busy machine is busy for all.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter_ns
+
+import eco2ai_fast as eco
+
+NAMES = [f"name-{number}" for number in range(100)]
+ROUNDS = 200
+
+
+class TwoClocks:
+    """A context manager in Python that takes two readings of the clock and does nothing else."""
+
+    __slots__ = ("name", "t0_ns", "t1_ns")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> TwoClocks:
+        self.t0_ns = perf_counter_ns()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.t1_ns = perf_counter_ns()
+
+
+def nothing() -> float:
+    start = perf_counter_ns()
+    for _ in NAMES:
+        pass
+    return (perf_counter_ns() - start) / len(NAMES)
+
+
+def two_clocks() -> float:
+    start = perf_counter_ns()
+    for name in NAMES:
+        with TwoClocks(name):
+            pass
+    return (perf_counter_ns() - start) / len(NAMES)
+
+
+def span(meter: eco.Meter) -> float:
+    start = perf_counter_ns()
+    for name in NAMES:
+        with meter.span(name):
+            pass
+    return (perf_counter_ns() - start) / len(NAMES)
+
+
+def span_with_attribute(meter: eco.Meter) -> float:
+    start = perf_counter_ns()
+    for name in NAMES:
+        with meter.span(name, tokens=128):
+            pass
+    return (perf_counter_ns() - start) / len(NAMES)
+
+
+def scripted(domains: int) -> eco.Meter:
+    """A meter with so many domains, on the machine's clock."""
+    readings = [(0, 0), (1, 1)]
+    return eco.testing.meter([eco.testing.ScriptedDomain("package", readings, package=n) for n in range(domains)])
+
+
+def compare(title: str, meter: eco.Meter) -> None:
+    contenders = {
+        "loop": nothing,
+        "two perf_counter_ns() in Python": two_clocks,
+        "span": lambda: span(meter),
+        "span with an integer": lambda: span_with_attribute(meter),
+    }
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(ROUNDS):
+        for name, run in contenders.items():
+            times[name].append(run())
+    loop = median(times.pop("loop"))
+    print(title)
+    for name, values in times.items():
+        ordered = sorted(values)
+        low, middle, high = (ordered[len(ordered) * part // 100] - loop for part in (10, 50, 90))
+        print(f"  {name:34} {middle:6.0f} ns   (10 to 90 of 100: {low:.0f} to {high:.0f})")
+
+
+def main() -> None:
+    for domains in (1, 8):
+        with scripted(domains) as meter:
+            compare(f"{domains} domains at 100 Hz", meter)
+    with eco.Meter(sources="estimate", rate_hz=1000) as meter:
+        compare("this machine's models at 1 kHz", meter)
+
+
+if __name__ == "__main__":
+    main()

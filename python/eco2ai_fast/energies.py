@@ -1,0 +1,83 @@
+"""Energy of many intervals at once, and power, from the recorded curves: numpy in, numpy out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .measurement import NS_PER_S, UJ_PER_J, Z_95
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ._core import Meter
+
+FIELDS = np.dtype(
+    [
+        ("t0_ns", "u8"),
+        ("t1_ns", "u8"),
+        ("energy_j", "f8"),
+        ("measured_j", "f8"),
+        ("modelled_j", "f8"),
+        ("sampling_j", "f8"),
+        ("coverage", "f8"),
+    ]
+)
+
+
+def energies(meter: Meter, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArray[Any]:
+    """Energy over the counted domains between t0_ns[i] and t1_ns[i]. Shapes: (n,), (n,) -> (n,) of FIELDS."""
+    starts, ends = _instants(t0_ns), _instants(t1_ns)
+    if starts.shape != ends.shape:
+        raise ValueError(f"t0_ns and t1_ns must be of one length, not {len(starts)} and {len(ends)}")
+    rows = np.zeros(len(starts), FIELDS)
+    rows["t0_ns"], rows["t1_ns"], rows["coverage"] = starts, ends, 1.0
+    energy_uj, modelled_uj = np.zeros(len(starts), "i8"), np.zeros(len(starts), "i8")
+    variance = np.zeros(len(starts))
+    for number, domain in enumerate(meter.domains):
+        if not domain.counted:
+            continue
+        totals, estimated, sigma_uj, uncovered_ns = _differences(meter, number, starts, ends)
+        energy_uj += totals
+        modelled_uj += totals if domain.provenance == "modelled" else estimated
+        variance += sigma_uj**2 + (0 if domain.provenance == "modelled" else (estimated / Z_95) ** 2)
+        covered = 1 - uncovered_ns / np.maximum(ends - starts, 1)
+        rows["coverage"] = np.minimum(rows["coverage"], covered)
+    rows["energy_j"], rows["modelled_j"] = energy_uj / UJ_PER_J, modelled_uj / UJ_PER_J
+    rows["measured_j"] = (energy_uj - modelled_uj) / UJ_PER_J
+    rows["sampling_j"] = Z_95 * np.sqrt(variance) / UJ_PER_J
+    return rows
+
+
+def power(meter: Meter, width_s: float, number: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean power of bins of width_s over what is recorded: middles in ns, watts."""
+    width_ns = round(width_s * NS_PER_S)
+    if width_ns < 1:
+        raise ValueError(f"width_s must be at least a nanosecond, not {width_s}")
+    numbers = [number] if number is not None else [i for i, one in enumerate(meter.domains) if one.counted]
+    curves = [meter.changes(one)[0] for one in numbers]
+    if any(len(curve) < 2 for curve in curves):
+        return np.zeros(0, "u8"), np.zeros(0)
+    start, end = max(int(curve[0]) for curve in curves), min(int(curve[-1]) for curve in curves)
+    edges = np.arange(start, end + 1, width_ns, dtype="u8")
+    total_uj = sum(np.asarray(meter.heights(one, edges)[0], "i8") for one in numbers)
+    watts = np.diff(total_uj) / UJ_PER_J / (width_ns / NS_PER_S)
+    return edges[:-1] + np.uint64(width_ns // 2), watts
+
+
+def _instants(values: ArrayLike) -> NDArray[Any]:
+    """Whole nanoseconds; floats are taken as nanoseconds and rounded, never as seconds."""
+    array = np.atleast_1d(np.asarray(values))
+    if array.dtype.kind not in "iuf" or array.ndim != 1:
+        raise ValueError("instants must be a one-dimensional array of nanoseconds")
+    return np.ascontiguousarray(np.rint(array) if array.dtype.kind == "f" else array, dtype="u8")
+
+
+def _differences(meter: Meter, number: int, starts: NDArray[Any], ends: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Energy, estimated part, sigma (all uJ) and uncovered ns of one domain over each interval."""
+    heights = meter.heights(number, np.concatenate([starts, ends]))
+    total, estimated, sigma_uj, uncovered_ns = (np.split(column, 2) for column in heights)
+    rise = [np.asarray(pair[1], "i8") - np.asarray(pair[0], "i8") for pair in (total, estimated, uncovered_ns)]
+    return rise[0], rise[1], np.hypot(*sigma_uj), rise[2]

@@ -1,0 +1,139 @@
+"""The energy of a run from its begin on: what the machine drew, the share that is ours, and what that cost."""
+
+from __future__ import annotations
+
+import time
+
+from .._core import EnergyError
+from ..attribution import SHARED_KINDS
+from ..measurement import Measurement
+from .tree import CpuTimes, cpu_times, share_between
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .. import _core
+    from ..carbon.tariff import Tariff
+
+NAN = float("nan")
+NS_PER_S = 1_000_000_000
+
+
+class Figures:
+    """What a run or an epoch came to, before PUE.
+
+    Attributes:
+        measurement: the machine's energy, by domain, with provenance and error.
+        share: of the machine's busy time, 0 to 1; 1 where the whole machine is asked for.
+        energy_j: the share of processors and memory, and every other counted domain whole. Not a number, never 0,
+            where nothing could be read.
+        price: money for energy_j; 0 without a tariff.
+        duration_s: by the monotonic clock.
+    """
+
+    __slots__ = ("duration_s", "energy_j", "measurement", "price", "share")
+
+    def __init__(
+        self, measurement: Measurement, share: float, energy_j: float, price: float, duration_s: float
+    ) -> None:
+        self.measurement = measurement
+        self.share = share
+        self.energy_j = energy_j
+        self.price = price
+        self.duration_s = duration_s
+
+
+class Run:
+    """One window over the whole run; a lap reads it in between and changes nothing.
+
+    How often laps are taken therefore changes no energy. The share is that of the whole run so far.
+    """
+
+    __slots__ = (
+        "_cost",
+        "_cpu0",
+        "_cpu1",
+        "_meter",
+        "_priced_j",
+        "_priced_s",
+        "_t0_ns",
+        "_tariff",
+        "_whole_machine",
+        "_window",
+    )
+
+    def __init__(self, meter: _core.Meter | None, tariff: Tariff | None, *, whole_machine: bool) -> None:
+        self._meter = meter
+        self._tariff = tariff
+        self._whole_machine = whole_machine
+        self._window = meter.window() if meter else None
+
+    def begin(self) -> None:
+        """Raises EnergyError where the meter cannot be read."""
+        self._restart(cpu_times())
+        if self._window:
+            self._window.begin()
+
+    def lap(self) -> Figures:
+        """From the begin until now."""
+        return self._figures(self._window.lap if self._window else None)
+
+    def split(self) -> Figures:
+        """From the begin until now, and a new begin on the same reading."""
+        figures = self._figures(self._window.split if self._window else None)
+        self._restart(self._cpu1)
+        return figures
+
+    def end(self) -> Figures:
+        """From the begin until now; there is nothing after it."""
+        return self._figures(self._window.end if self._window else None)
+
+    def _restart(self, cpu: CpuTimes) -> None:
+        self._t0_ns = time.perf_counter_ns()
+        self._cpu0 = self._cpu1 = cpu
+        self._cost = 0.0
+        self._priced_j = 0.0
+        self._priced_s = _second_of_day()
+
+    def _figures(self, read: Callable[[], _core.Readout] | None) -> Figures:
+        measurement = Measurement(None, self._meter)
+        try:
+            measurement._close(read()) if read else measurement._fail("no meter")
+        except EnergyError as error:
+            measurement._fail(str(error))
+        self._cpu1 = cpu_times()
+        if measurement._failure:
+            return Figures(measurement, NAN, NAN, NAN, (time.perf_counter_ns() - self._t0_ns) / NS_PER_S)
+        share = 1.0 if self._whole_machine else share_between(self._cpu0, self._cpu1)
+        # A machine that does not tell its busy time: its whole energy is the bound that there is.
+        share = 1.0 if share is None else share
+        energy_j = _attributed_j(measurement, share)
+        return Figures(measurement, share, energy_j, self._price(measurement, energy_j), measurement.duration_s)
+
+    def _price(self, measurement: Measurement, energy_j: float) -> float:
+        """What the machine drew since the last lap is priced by the time of day; of that we pay our part."""
+        if self._tariff is None:
+            return 0.0
+        machine_j = measurement.energy_j
+        if not machine_j > 0:
+            return 0.0 if machine_j == 0 else NAN
+        now_s = _second_of_day()
+        now_s += 86_400 if now_s < self._priced_s else 0
+        self._cost += self._tariff.cost(max(0.0, machine_j - self._priced_j), self._priced_s, now_s)
+        self._priced_j = machine_j
+        self._priced_s = now_s % 86_400
+        return self._cost * energy_j / machine_j
+
+
+def _attributed_j(measurement: Measurement, share: float) -> float:
+    counted = [one for one in measurement.domains.values() if one.counted and one.energy_j is not None]
+    parts = [(share if one.kind in SHARED_KINDS else 1.0) * (one.energy_j or 0.0) for one in counted]
+    return sum(parts) if parts else NAN
+
+
+def _second_of_day() -> float:
+    """Seconds since local midnight."""
+    now_s = time.time()
+    local = time.localtime(now_s)
+    return local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec + now_s % 1
