@@ -29,13 +29,18 @@ CORE_ROWS = (
 )
 # What a module of the package may import when it is imported itself, beside itself, _core, settings and quantity.
 PACKAGE_ROWS = (
-    {"settings", "quantity", "_core"},
+    {"settings", "quantity", "_core", "statistics", "synchronise"},
     {"carbon", "attribution", "calibration"},
     {"process_tree"},
     {"process_share"},
     {"measurement"},
     {"meter", "presentation", "energies", "record", "decorator"},
-    {"stopwatch"},
+    {"stopwatch", "shares", "ranks"},
+    {"streams"},
+    {"spans"},
+    {"summaries"},
+    {"requests"},
+    {"stages", "serving", "projection"},
     {"tracking"},
     {"tracker", "testing"},
     {"tracked"},
@@ -46,7 +51,7 @@ UNSAFE = {
     "rust/core/src/source/sys.rs",
     "rust/core/src/source/nvml.rs",
     "rust/core/src/source/nvml/library.rs",
-    "rust/python/src/interpreter.rs",
+    "rust/python/src/calls.rs",
 }
 
 

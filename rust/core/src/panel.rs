@@ -38,7 +38,7 @@ pub struct Panel {
 #[derive(Debug)]
 pub struct Buffers {
     samples: Box<[Sample]>,
-    /// The reading before, while a change is hunted; else nothing.
+    /// The reading before the last, while a change is hunted.
     earlier: Box<[Sample]>,
     states: Box<[State]>,
 }
@@ -126,8 +126,10 @@ impl Panel {
             polls += 1;
             let is_over = buffers.samples[target].after_ns >= until_ns || polls >= MOST_POLLS;
             if polls == 1 || is_over || buffers.has_news() {
-                // Up to the reading before nothing changed: that dates the change.
-                self.follow(&buffers.earlier[..], &mut buffers.states, integrate::advance);
+                if polls > 1 {
+                    // Up to the reading before nothing changed: that dates the change.
+                    self.follow(&buffers.earlier[..], &mut buffers.states, integrate::advance);
+                }
                 self.follow(&buffers.samples[..], &mut buffers.states, integrate::advance);
             }
             if is_over || buffers.states[target].edge_ns != before {
@@ -135,7 +137,6 @@ impl Panel {
             }
             std::mem::swap(&mut buffers.earlier, &mut buffers.samples);
         }
-        buffers.earlier.fill(Sample::default());
         self.publish(buffers);
         let edge_ns = buffers.states[target].edge_ns;
         Hunt { edge_ns: (polls > 1 && edge_ns != before).then_some(edge_ns), polls }
@@ -236,9 +237,7 @@ impl Panel {
     /// Follows each meter's state through one reading and records what changed. Only under the token.
     fn follow(&self, samples: &[Sample], states: &mut [State], next: Next) {
         let curves = self.curves();
-        for (index, (state, sample)) in
-            states.iter_mut().zip(samples).enumerate().filter(|(_, (_, sample))| sample.after_ns > 0)
-        {
+        for (index, (state, sample)) in states.iter_mut().zip(samples).enumerate() {
             *state = next(state, sample, &self.domains[index].channel);
             if let Some(curve) = curves.get(index).filter(|_| state.known) {
                 record(curve, state, &self.domains[index].channel);
