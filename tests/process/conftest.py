@@ -43,6 +43,16 @@ class CommandLine:
         return subprocess.run([*EXECUTABLE, *args], check=False, **defaults | options)
 
 
+@pytest.fixture(autouse=True)
+def keys_of_the_terminal() -> Iterator[None]:
+    """A shell's background job ignores them, and so would all that the tests start."""
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
     line = CommandLine(tmp_path / "config")
