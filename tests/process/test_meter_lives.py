@@ -17,10 +17,10 @@ import eco2ai_fast as eco
 from eco2ai_fast.testing import ScriptedDomain
 
 START_NS = time.perf_counter_ns() - 1_000_000_000
-READINGS = [(START_NS + tick * 1_000_000, tick * 1_000 % 2_000_000) for tick in range(60_000)]
+READINGS = [(START_NS + tick * 1_000_000, tick * 1_000 % 20_000_000) for tick in range(60_000)]
 
 def started(**options):
-    package = ScriptedDomain("package", READINGS, range_uj=2_000_000, max_power_w=20)
+    package = ScriptedDomain("package", READINGS, range_uj=20_000_000, max_power_w=20)
     return eco.Meter(sources=[package], **options).start()
 
 def watts(meter, seconds=0.3):
@@ -104,7 +104,7 @@ def test_a_window_open_over_a_fork_is_right_in_the_parent_and_flagged_in_a_child
     """The child has no thread that follows its parent's window: within a wrap it is right, beyond it is told."""
     assert lines("""
         import warnings; warnings.simplefilter("ignore", DeprecationWarning)
-        meter = eco.Meter(sources=[ScriptedDomain("package", READINGS, range_uj=2_000_000, max_power_w=20)])
+        meter = eco.Meter(sources=[ScriptedDomain("package", READINGS, range_uj=20_000_000, max_power_w=20)])
         with eco.measure(meter=meter) as m:
             time.sleep(0.2)
             pid = os.fork()

@@ -45,7 +45,7 @@ def tariffs(draw: st.DrawFn) -> Tariff:
     return Tariff({f"{start}-{end}": price for (start, end), price in zip(pairs, prices, strict=True)})
 
 
-times_s = st.floats(min_value=0, max_value=10 * 86_400)
+times_s = st.integers(0, 10 * 86_400_000).map(lambda ms: ms / 1000)
 
 
 @given(tariff=tariffs(), power_w=st.floats(0, 1e5), times=st.tuples(times_s, times_s, times_s))
