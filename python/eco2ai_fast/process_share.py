@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import hypot
 
-from . import attribution, process_tree, settings
+from . import attribution, process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ProcessShare:
     def __init__(self) -> None:
         self._own = process_tree.Own()
         self.cpu_s = self._own.cpu_s()
-        self.busy_s = process_tree.busy_s(_prefix())
+        self.busy_s = process_tree.busy_s()
         self.share: float | None = None
         self.machine_uj: dict[str, int] = {}
         self.static_j: float | None = None
@@ -61,7 +61,7 @@ class ProcessShare:
 
     def close(self) -> None:
         """Ends the window: from here on times are those in between."""
-        busy_s = process_tree.busy_s(_prefix())
+        busy_s = process_tree.busy_s()
         self.cpu_s = self._own.cpu_s() - self.cpu_s
         self.busy_s = None if busy_s is None or self.busy_s is None else busy_s - self.busy_s
         shares = None if self.busy_s is None else attribution.shares(self.busy_s, (self.cpu_s,))
@@ -99,8 +99,3 @@ def _scale(domain: DomainMeasurement, share: float | None, reason: str | None) -
     domain.sampling_j *= share
     domain.sensor_rel = hypot(domain.sensor_rel, SHARE_REL * (1 - share))
     domain.detail = f"{share:.4f} by CPU time of {domain.detail}"
-
-
-def _prefix() -> str:
-    """Below a sysroot the machine is the one shown there, whose energy is read too."""
-    return settings.resolve("sysroot")[0] or ""

@@ -1,4 +1,4 @@
-"""How much CPU time this process and its descendants took, those that ended included.
+"""How much CPU time a process and its descendants took, those that ended included, and all the machine's CPUs.
 
 A control group that holds nothing but us counts exactly and for ever; else our own clock, the children we waited for,
 and what /proc says of the living. A child that ended while its own parent was gone, or whose parent ignores SIGCHLD, is
@@ -13,18 +13,24 @@ import os
 import resource
 import time
 
-from . import attribution
+from . import attribution, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .attribution import Process
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _US_PER_S = 1_000_000
 
 
-def busy_s(prefix: str = "") -> float | None:
-    """Busy time of all the machine's CPUs since boot; None if /proc/stat cannot be read."""
+def busy_s() -> float | None:
+    """Busy time of all the machine's CPUs since boot, in seconds; None if /proc/stat cannot be read.
+
+    Below a sysroot the machine is the one shown there, whose energy is read too.
+    """
+    prefix = settings.resolve("sysroot")[0] or ""
     try:
         return attribution.parse_busy_ticks(_text(f"{prefix}/proc/stat")) / _TICKS_PER_S
     except (OSError, ValueError):
@@ -47,15 +53,46 @@ class Own:
                 return usage_s(_text(self._cpu_stat))
             except (OSError, ValueError):
                 self._cpu_stat = None
-        # The living first: a child that ends in between is counted twice at worst, and never lost.
-        living_s = _living_s(descendants(os.getpid()))
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return time.process_time() + living_s + children.ru_utime + children.ru_stime
+        return own_s()
 
 
-def tree_s(pid: int) -> float:
-    """CPU time of another process and its descendants, each with the children it waited for."""
-    return _living_s({pid, *descendants(pid)})
+def own_s() -> float:
+    """CPU time of this process, the children it waited for, and the living descendants with theirs, in seconds."""
+    # The living first: a child that ends in between is counted twice at worst, and never lost.
+    living_s = cpu_s(living_below(os.getpid())) if _has_children() else 0.0
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + living_s + children.ru_utime + children.ru_stime
+
+
+def cpu_s(processes: Iterable[Process]) -> float:
+    """CPU time of processes and of the children they waited for, in seconds."""
+    return sum(process.cpu_ticks for process in processes) / _TICKS_PER_S
+
+
+def living_below(pid: int) -> list[Process]:
+    """The descendants that nobody has waited for, zombies among them; who is gone by now is counted by its parent."""
+    found = (process(number) for number in descendants(pid))
+    return [one for one in found if one is not None]
+
+
+def process(pid: int, prefix: str = "") -> Process | None:
+    """One process; None when it is gone."""
+    try:
+        return attribution.parse_process(_text(f"{prefix}/proc/{pid}/stat"))
+    except (OSError, ValueError):
+        return None
+
+
+def is_below(pid: int, root: int) -> bool:
+    """Whether a process descends from `root`; False when it is gone."""
+    while pid > 1:
+        found = process(pid)
+        if found is None:
+            return False
+        if found.parent == root:
+            return True
+        pid = found.parent
+    return False
 
 
 def descendants(pid: int, prefix: str = "") -> set[int]:
@@ -95,6 +132,15 @@ def usage_s(text: str) -> float:
     raise ValueError("no usage_usec in cpu.stat")
 
 
+def _has_children() -> bool:
+    """Asks without waiting for any, and without taking an ended one away from whoever waits for it."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _children(pid: int, prefix: str) -> set[int] | None:
     """The children of all threads of a process; None if this kernel does not tell, none where the process is gone."""
     try:
@@ -114,21 +160,8 @@ def _children(pid: int, prefix: str) -> set[int] | None:
 
 
 def _descendants_by_list(pid: int, prefix: str) -> set[int]:
-    found = ((int(name), _process(int(name), prefix)) for name in os.listdir(f"{prefix}/proc") if name.isdigit())
-    return attribution.below({number: process for number, process in found if process is not None}, pid)
-
-
-def _living_s(pids: Iterable[int]) -> float:
-    """CPU time of processes and of the children they waited for; who is gone by now is counted by its parent."""
-    processes = [_process(pid, "") for pid in pids]
-    return sum(process.cpu_ticks for process in processes if process is not None) / _TICKS_PER_S
-
-
-def _process(pid: int, prefix: str) -> attribution.Process | None:
-    try:
-        return attribution.parse_process(_text(f"{prefix}/proc/{pid}/stat"))
-    except (OSError, ValueError):
-        return None
+    found = ((int(name), process(int(name), prefix)) for name in os.listdir(f"{prefix}/proc") if name.isdigit())
+    return attribution.below({number: one for number, one in found if one is not None}, pid)
 
 
 def _text(path: str) -> str:

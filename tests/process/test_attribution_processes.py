@@ -35,11 +35,11 @@ def test_shares_follow_cpu_time_and_sum_to_the_machine() -> None:
     busy_s = process_tree.busy_s()
     assert busy_s is not None
     workers = [start(seconds) for seconds in (3.0, 1.5, 0.0)]
-    begun_s = [process_tree.tree_s(worker.pid) for worker in workers]
+    begun_s = [tree_s(worker.pid) for worker in workers]
     for worker in workers:
         assert worker.stdout is not None
         worker.stdout.readline()
-    used_s = [process_tree.tree_s(worker.pid) - begin_s for worker, begin_s in zip(workers, begun_s, strict=True)]
+    used_s = [tree_s(worker.pid) - begin_s for worker, begin_s in zip(workers, begun_s, strict=True)]
     end_s = process_tree.busy_s()
     assert end_s is not None
     truths_s = [_ended(worker) for worker in workers]
@@ -54,6 +54,12 @@ def test_shares_follow_cpu_time_and_sum_to_the_machine() -> None:
     parts_j = [attribution.attributed_j([("package-0", "package", 100.0)], share)["package-0"] for share in shares]
     rest_j = 100.0 * (whole_s - sum(used_s)) / whole_s
     assert rest_j >= 0 and abs(sum(parts_j) + rest_j - 100.0) < 1e-9
+
+
+def tree_s(pid: int) -> float:
+    own = process_tree.process(pid)
+    assert own is not None
+    return process_tree.cpu_s([own, *process_tree.living_below(pid)])
 
 
 def _ended(worker: subprocess.Popen[bytes]) -> float:

@@ -126,3 +126,9 @@ def neighbours(path: Path) -> list[str]:
         names = [part for part in base if part]
         found += [names[0]] if names else [alias.name for alias in node.names]
     return [name for name in found if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists() or name == "_core"]
+
+
+def test_one_file_alone_reads_what_the_kernel_says_of_processes_and_busy_time() -> None:
+    readers = re.compile(r"\b(parse_process|parse_busy_ticks|usage_s)\(|/(task|children|cgroup\.procs|cpu\.stat)\b")
+    found = {path.name for path in package_files() if readers.search(path.read_text())}
+    assert found == {"attribution.py", "process_tree.py"}, "the texts are read in one, and understood in the other"

@@ -123,7 +123,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     def make(**options: bool | float) -> World:
         made = World(**options)  # type: ignore[arg-type]
-        monkeypatch.setattr(process_tree, "busy_s", lambda prefix="": made.busy_s)
+        monkeypatch.setattr(process_tree, "busy_s", lambda: made.busy_s)
         return made
 
     return make
@@ -165,8 +165,8 @@ def test_the_load_keeps_every_cpu_busy_and_leaves_nothing_behind() -> None:
     with calibration.full_load():
         workers = process_tree.descendants(os.getpid()) - before
         assert len(workers) == len(os.sched_getaffinity(0))
-        begin_s = process_tree.tree_s(os.getpid())
-        while process_tree.tree_s(os.getpid()) - begin_s < 0.5:
+        begin_s = process_tree.own_s()
+        while process_tree.own_s() - begin_s < 0.5:
             time.sleep(0.05)
     assert process_tree.descendants(os.getpid()) - before == set()
 

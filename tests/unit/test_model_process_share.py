@@ -30,7 +30,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> dict[str, float | None]:
     """The CPU time of the process and of the machine, moved by hand."""
     times: dict[str, float | None] = {"own": 5.0, "busy": 100.0}
     monkeypatch.setattr(process_tree.Own, "cpu_s", lambda self: times["own"])
-    monkeypatch.setattr(process_tree, "busy_s", lambda prefix="": times["busy"])
+    monkeypatch.setattr(process_tree, "busy_s", lambda: times["busy"])
     return times
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from errno import ENOENT, ENOEXEC
 from signal import Signals
 
-from . import procfs
+from .. import process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,9 +138,9 @@ class Supervisor:
         self._reap()
         if not self._has_children:
             return self._reaped_s, 0
-        living = procfs.living_below(os.getpid())
+        living = process_tree.living_below(os.getpid())
         alive = sum(1 for process in living if process.state != "Z")
-        return self._reaped_s + sum(map(procfs.cpu_s, living)), alive
+        return self._reaped_s + process_tree.cpu_s(living), alive
 
     def _reap(self) -> None:
         """Takes note of all children that ended or, CMD itself, stopped or went on."""
@@ -176,7 +176,7 @@ class Supervisor:
             self._interrupt_key |= info.si_signo == signal.SIGINT
         elif info.si_signo == signal.SIGCONT:
             pass  # has done its work: it let us go on, and so CMD (_reap)
-        elif not procfs.is_below(info.si_pid, os.getpid()):  # else `kill 0` in a script: its group has it
+        elif not process_tree.is_below(info.si_pid, os.getpid()):  # else `kill 0` in a script: its group has it
             self._interrupted |= info.si_signo in self._ending
             self._send(info.si_signo)
 

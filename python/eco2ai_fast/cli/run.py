@@ -7,11 +7,11 @@ import time
 
 import click
 
-from .. import carbon, settings
+from .. import carbon, process_tree, settings
 from .._core import EnergyError
 from ..record import Run, of_run
 from ..stopwatch import measure
-from . import output, procfs
+from . import output
 from .process import Ended, Supervisor, die_of_interrupt, replace
 
 TYPE_CHECKING = False
@@ -105,14 +105,14 @@ def _run_all(
 
 
 def _measured(supervisor: Supervisor, argv: Sequence[str], window: measure) -> tuple[Ended, Measurement, Run]:
-    busy_s = procfs.busy_s()
+    busy_s = process_tree.busy_s()
     try:
         with window as measurement:
             own_s = time.process_time()
             ended = supervisor.run(argv)
     except EnergyError as error:  # raised at the begin alone: a source that the settings ask for is not there
         raise click.UsageError(str(error)) from None
-    own_total_s, busy_end_s = time.process_time(), procfs.busy_s()
+    own_total_s, busy_end_s = time.process_time(), process_tree.busy_s()
     run = Run(
         argv,
         exit_code=ended.exit_code,
