@@ -185,9 +185,9 @@ def test_a_span_out_of_turn_says_so(world: World) -> None:
 @pytest.mark.parametrize("arguments", [(), ("a", "b"), (5,)])
 def test_a_span_has_one_name_which_is_a_str(world: World, arguments: tuple[object, ...]) -> None:
     with pytest.raises(TypeError):
-        world.meter.span(*arguments)  # type: ignore[arg-type, call-arg]
+        world.meter.span(*arguments)
     with pytest.raises(TypeError):
-        world.meter.span("x", lane=1.5)  # type: ignore[arg-type]
+        world.meter.span("x", lane=1.5)
 
 
 def test_names_without_end_are_recorded_as_others(world: World) -> None:
@@ -230,9 +230,9 @@ class Spy(eco.Meter):
 
     asked: list[float]
 
-    def sample(self, rate_hz: float, *arguments: object) -> None:  # type: ignore[override]
+    def sample(self, rate_hz: float, *arguments: object) -> None:
         self.asked = [*getattr(self, "asked", []), rate_hz]
-        super().sample(rate_hz, *arguments)  # type: ignore[arg-type]
+        super().sample(rate_hz, *arguments)
 
 
 def test_the_first_span_raises_an_automatic_rate_to_100_hz() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import eco2ai_fast as eco
+from eco2ai_fast.spans import Spans
 from eco2ai_fast.testing import ManualClock, ScriptedDomain
 
 MS = 1_000_000
@@ -47,8 +48,8 @@ def overlapping() -> World:
     return world
 
 
-def joules(spans: eco.Meter) -> dict[str, float]:
-    return dict(zip(spans.labels("name"), spans["energy_j"], strict=True))  # type: ignore[attr-defined]
+def joules(spans: Spans) -> dict[str, float]:
+    return dict(zip(spans.labels("name"), spans["energy_j"], strict=True))
 
 
 def test_whole_gives_each_span_all_the_energy_of_its_time_and_says_so() -> None:
@@ -192,7 +193,7 @@ def test_a_span_shorter_than_the_sensor_resolves_has_its_bound_and_the_word_for_
 def test_a_span_without_history_has_no_number() -> None:
     clock = ManualClock(5 * MS)
     meter = eco.testing.meter([ScriptedDomain("package", [(0, 0), (50 * MS, 1000)], tick_s=1e-6)], clock)
-    meter._prepare_spans = lambda: 100  # type: ignore[method-assign]  # nothing is recorded yet
+    meter._prepare_spans = lambda: 100  # nothing is recorded yet
     early = meter.begin("early")
     clock.set(100 * MS)
     meter.record()
