@@ -203,12 +203,19 @@ class Meter(_core.Meter):
 
     def _prepare_spans(self) -> int:
         """Called by the core before the first span: a meter that nobody started starts. How many spans to keep."""
+        # Two threads may come at once; no other gets in between these two.
+        comes_first, self._has_spans = not self._has_spans, True
         if settings.disabled():
             return 0
-        self._has_spans = True
-        if self.is_sampling and self._rate_hz == "auto":
-            self.sample(self._hz(), self._edges, self._cpus)
-        self.start()
+        if comes_first:
+            try:
+                if self.is_sampling and self._rate_hz == "auto":
+                    self.sample(self._hz(), self._edges, self._cpus)
+                self.start()
+            except _core.EnergyError as error:
+                from warnings import warn
+
+                warn(f"spans are read only when they are asked for, so their bounds are wide: {error}", stacklevel=3)
         return self.max_spans
 
     def stats(self) -> dict[str, float]:

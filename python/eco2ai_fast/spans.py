@@ -170,7 +170,7 @@ def of_meter(
     """The spans of a meter over the domains at `places`. Raises ValueError for a split or an attribute there is not."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
-    table = named(meter.span_table(places), name)
+    table = in_order(named(meter.span_table(places), name))
     rows = _rows(table)
     about = rows.about
     about.split = split
@@ -187,8 +187,7 @@ def of_meter(
     closed: Spans = rows[~is_open]
     about.lost = int((closed["status"] == LOST).sum())
     about.notes = tuple(_notes(closed))
-    ordered: Spans = closed[np.argsort(closed["t0_ns"], kind="stable")]
-    return ordered
+    return closed
 
 
 def named(table: dict[str, Any], name: str | Sequence[str] | None) -> dict[str, Any]:
@@ -199,18 +198,29 @@ def named(table: dict[str, Any], name: str | Sequence[str] | None) -> dict[str, 
     unknown = [one for one in wanted if one not in table["names"]]
     if unknown:
         raise ValueError(f"no span is called {unknown[0]!r}: there are {', '.join(_used(table))}")
-    is_chosen = np.isin(table["name"], [table["names"].index(one) for one in wanted])
-    place = np.cumsum(is_chosen, dtype="u4") - 1
-    kept = is_chosen[table["attribute_row"]]
-    said = {key: table[key][kept] for key in table if key.startswith("attribute_")}
-    said["attribute_row"] = place[said["attribute_row"]]
-    columns = {key: table[key][is_chosen] for key in ONE_EACH}
-    pairs = {key: [column[is_chosen] for column in table[key]] for key in AT_BOTH_ENDS}
+    codes = [table["names"].index(one) for one in wanted]
+    return _selected(table, np.flatnonzero(np.isin(table["name"], codes)))
+
+
+def in_order(table: dict[str, Any]) -> dict[str, Any]:
+    """The table in the order of begins; of two at one instant, a thread's earlier one first."""
+    return _selected(table, np.lexsort((table["id"], table["t0_ns"])))
+
+
+def _selected(table: dict[str, Any], places: Column) -> dict[str, Any]:
+    """The table with the rows at `places`, in their order."""
+    now_at = np.full(len(table["name"]), -1)
+    now_at[places] = np.arange(len(places))
+    row = now_at[table["attribute_row"]]
+    said = {key: table[key][row >= 0] for key in table if key.startswith("attribute_")}
+    said["attribute_row"] = row[row >= 0]
+    columns = {key: table[key][places] for key in ONE_EACH}
+    pairs = {key: [column[places] for column in table[key]] for key in AT_BOTH_ENDS}
     return table | said | columns | pairs
 
 
 # Columns of a table: one value for each span, and one at each end.
-ONE_EACH = ("name", "stage", "lane", "t0_ns", "t1_ns", "failed", "status", "coverage", "sensor_rel")
+ONE_EACH = ("id", "name", "stage", "lane", "t0_ns", "t1_ns", "failed", "status", "coverage", "sensor_rel")
 AT_BOTH_ENDS = ("measured_uj", "modelled_uj", "sigma_uj")
 
 

@@ -63,4 +63,6 @@ def settled_from(values: NDArray[Any]) -> int:
     backwards = np.asarray(values, "f8")[::-1] - values.mean()
     sums, squares = np.cumsum(backwards)[::-1], np.cumsum(backwards**2)[::-1]
     marginal = (squares - sums**2 / left) / left.astype("f8") ** 2
-    return int(np.argmin(marginal[: count // 2]))
+    # The first that is as good as the best, but for rounding.
+    half = marginal[: count // 2]
+    return int(np.argmax(half <= half.min() + 1e-9 * half.max()))

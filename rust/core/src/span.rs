@@ -17,7 +17,7 @@ pub mod table;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -92,6 +92,8 @@ pub struct Spans {
     /// Logs that the resolver has not seen yet, with their generation.
     opened: Mutex<Vec<(u64, Reader)>>,
     book: Mutex<Book>,
+    /// The fork generation that holds the book, 0 when none does: a holder that a fork left behind is not waited for.
+    holder: AtomicU64,
     dropped: AtomicU64,
     /// The resolver's stop signal, and the fork generation that it runs in.
     resolver: Mutex<Option<(u64, Arc<AtomicU32>)>>,
@@ -118,6 +120,7 @@ impl Spans {
             pool: Arc::default(),
             opened: Mutex::default(),
             book: Mutex::new(Book::new(sys::generation(), domains(panels).count(), capacity)),
+            holder: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             resolver: Mutex::default(),
             alive: Arc::default(),
@@ -183,6 +186,9 @@ impl Spans {
             // Where there is no thread to be had, marks are resolved when somebody asks.
             let _ = self.start();
         }
+        if self.pool.is_full() {
+            return None;
+        }
         let (writer, reader) = log::open(&self.pool);
         try_lock(&self.opened)?.push((generation, reader));
         let lane = NEXT_LANE.fetch_add(1, Ordering::Relaxed);
@@ -222,7 +228,7 @@ impl Spans {
     /// The book after a pass.
     fn with_book<T>(&self, now_ns: u64, work: impl FnOnce(&mut Book) -> T) -> Result<T, Error> {
         let generation = sys::generation();
-        let mut book = try_lock(&self.book).ok_or(Error::Busy)?;
+        let mut book = self.take_book(generation)?;
         if book.generation != generation {
             // The child of a fork: what happened before is its parent's to tell.
             *book = Book::new(generation, domains(&self.panels).count(), self.capacity);
@@ -230,7 +236,22 @@ impl Spans {
         let opened = std::mem::take(&mut *try_lock(&self.opened).ok_or(Error::Busy)?);
         book.take_over(opened.into_iter().filter(|(born, _)| *born == generation).map(|(_, reader)| reader));
         book.pass(&self.panels, &self.pool, now_ns);
-        Ok(work(&mut book))
+        let answer = work(&mut book);
+        // Relaxed: the lock orders the book; this is only whom to wait for.
+        self.holder.store(0, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Waits for the book, unless its holder is a thread that a fork left behind.
+    fn take_book(&self, generation: u64) -> Result<MutexGuard<'_, Book>, Error> {
+        let book = match try_lock(&self.book) {
+            None if self.holder.load(Ordering::Relaxed) == generation => {
+                self.book.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+            taken => taken.ok_or(Error::Busy)?,
+        };
+        self.holder.store(generation, Ordering::Relaxed);
+        Ok(book)
     }
 
     /// Starts the resolver, a thread that wakes once a second; one that runs goes on.

@@ -178,6 +178,7 @@ impl Recorder {
     pub fn table<'py>(&self, py: Python<'py>, places: &[usize]) -> PyResult<Bound<'py, PyDict>> {
         let (table, losses) = py.detach(|| guarded(|| self.spans.table(places)))?;
         let columns = PyDict::new(py);
+        columns.set_item("id", table.id.into_pyarray(py))?;
         columns.set_item("name", table.name.into_pyarray(py))?;
         columns.set_item("stage", table.stage.into_pyarray(py))?;
         columns.set_item("lane", table.lane.into_pyarray(py))?;

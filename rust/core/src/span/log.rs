@@ -10,9 +10,11 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Words of a segment: 32 KiB, some 580 spans.
 const WORDS: usize = 1 << 12;
-/// Segments that wait to be drained, over all threads: 64 MiB, 1.2 million spans. Beyond, new spans are dropped and
+/// Words of a log's first segment, for threads that come and go: 1 KiB, 18 spans.
+const FIRST_WORDS: usize = 1 << 7;
+/// Words that wait to be drained, over all threads: 64 MiB, 1.2 million spans. Beyond, new spans are dropped and
 /// counted; ends are always taken, and there are no more of them than open spans.
-const MOST_SEGMENTS: usize = 2_048;
+const MOST_WORDS: usize = 1 << 23;
 /// Drained segments that are kept for further use.
 const MOST_SPARES: usize = 64;
 /// Attributes of one span.
@@ -82,13 +84,13 @@ struct Segment {
 }
 
 impl Segment {
-    fn new() -> Self {
-        let words = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
+    fn new(words: usize) -> Self {
+        let words = (0..words).map(|_| AtomicU64::new(0)).collect();
         Self { words, written: AtomicUsize::new(0), next: OnceLock::new() }
     }
 }
 
-/// What all logs of a recorder share: drained segments, and how many are under way.
+/// What all logs of a recorder share: drained segments, and how many words are under way.
 #[derive(Debug, Default)]
 pub struct Pool {
     spares: Mutex<Vec<Segment>>,
@@ -96,24 +98,31 @@ pub struct Pool {
 }
 
 impl Pool {
-    fn is_full(&self) -> bool {
+    /// Whether no further span should begin.
+    pub fn is_full(&self) -> bool {
         // Relaxed: a bound of memory, not of order.
-        self.in_flight.load(Ordering::Relaxed) >= MOST_SEGMENTS
+        self.in_flight.load(Ordering::Relaxed) >= MOST_WORDS
     }
 
     fn take(&self) -> Arc<Segment> {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(WORDS, Ordering::Relaxed);
         // The resolver may hold the lock for an instant: rather ask for memory than wait.
         let spare = self.spares.try_lock().ok().and_then(|mut spares| spares.pop());
-        Arc::new(spare.unwrap_or_else(Segment::new))
+        Arc::new(spare.unwrap_or_else(|| Segment::new(WORDS)))
+    }
+
+    fn first(&self) -> Arc<Segment> {
+        self.in_flight.fetch_add(FIRST_WORDS, Ordering::Relaxed);
+        Arc::new(Segment::new(FIRST_WORDS))
     }
 
     fn give_back(&self, segment: Arc<Segment>) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.in_flight.fetch_sub(segment.words.len(), Ordering::Relaxed);
         let Ok(mut segment) = Arc::try_unwrap(segment) else { return };
         segment.next = OnceLock::new();
         segment.written.store(0, Ordering::Relaxed);
-        if let Some(mut spares) = try_lock(&self.spares).filter(|spares| spares.len() < MOST_SPARES) {
+        let spares = try_lock(&self.spares).filter(|spares| spares.len() < MOST_SPARES);
+        if let Some(mut spares) = spares.filter(|_| segment.words.len() == WORDS) {
             spares.push(segment);
         }
     }
@@ -136,14 +145,14 @@ pub struct Reader {
 
 /// A new log.
 pub fn open(pool: &Arc<Pool>) -> (Writer, Reader) {
-    let segment = pool.take();
+    let segment = pool.first();
     (Writer { pool: pool.clone(), segment: segment.clone(), at: 0 }, Reader { segment, at: 0 })
 }
 
 impl Writer {
     /// Notes a begin; false if the memory for what waits to be drained is used up.
     pub fn begin(&mut self, begin: &Begin) -> bool {
-        if self.at + 4 > WORDS && self.pool.is_full() {
+        if self.at + 4 > self.segment.words.len() && self.pool.is_full() {
             return false;
         }
         let head = BEGIN | u64::from(begin.stage) << 16 | u64::from(begin.name) << 32;
@@ -164,7 +173,7 @@ impl Writer {
     }
 
     fn append(&mut self, words: &[u64]) {
-        if self.at + words.len() > WORDS {
+        if self.at + words.len() > self.segment.words.len() {
             self.turn();
         }
         for (slot, word) in self.segment.words[self.at..].iter().zip(words) {
@@ -285,7 +294,7 @@ mod tests {
             });
         }
         assert_eq!((begun, ended), (15_000, 15_000));
-        assert_eq!(pool.in_flight.load(Ordering::Relaxed), 1);
+        assert_eq!(pool.in_flight.load(Ordering::Relaxed), WORDS);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Status {
 /// Spans side by side; every column has one entry for each, `begin` and `end` columns in microjoules.
 #[derive(Debug, Default)]
 pub struct Table {
+    /// Their numbers; a thread's ascend.
+    pub id: Vec<u64>,
     /// Codes of the names.
     pub name: Vec<u32>,
     /// Codes of the stages.
@@ -78,6 +80,7 @@ impl Table {
     /// Appends a span with the levels of all domains at its begin, then at its end.
     pub fn add(&mut self, row: &Row, status: Status, levels: &[Level], attributes: &[Attribute]) {
         let place = u32::try_from(self.name.len()).unwrap_or(u32::MAX);
+        self.id.push(row.begin.id);
         self.name.push(row.begin.name);
         self.stage.push(row.begin.stage);
         self.lane.push(row.begin.lane);
