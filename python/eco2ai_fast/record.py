@@ -131,7 +131,7 @@ def _completed(record: dict[str, Any], measurement: Measurement, terms: Terms | 
         path = settings.resolve("factors_file")[0]
         record = footprint.priced(record, measurement.intensity, factors_file=path)
     except ValueError as error:
-        record |= _without_carbon(str(error))
+        record = without_carbon(record, str(error))
     return footprint.with_terms(record, terms) if terms else record
 
 
@@ -141,12 +141,14 @@ def _pue(measurement: Measurement) -> dict[str, Any]:
     return {"pue": value, "pue_source": source, "pue_year": None}
 
 
-def _without_carbon(reason: str) -> dict[str, Any]:
+def without_carbon(record: dict[str, Any], reason: str) -> dict[str, Any]:
+    """The record with everything that a grid would tell unknown, and why."""
     from .footprint import NO_EMISSIONS
 
     unknown = dict.fromkeys(("co2e_g", "pue", "pue_source", "pue_year", "intensity", "grid_mix"))
     emissions = {"energy_kwh": None, **NO_EMISSIONS}
-    return {**unknown, "alternatives": [], "attribution": [], "emissions": emissions, "carbon_error": reason}
+    nothing = {"alternatives": [], "attribution": [], "emissions": emissions, "carbon_error": reason}
+    return {**record, **unknown, **nothing}
 
 
 def _clock(measurement: Measurement) -> dict[str, Any]:
