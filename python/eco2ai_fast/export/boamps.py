@@ -42,7 +42,7 @@ def text(records: Sequence[Record]) -> str:
         "environment": _environment(known[0]),
         "quality": _quality(total),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _header(records: Sequence[Record]) -> dict[str, Any]:

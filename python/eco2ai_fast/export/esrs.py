@@ -31,9 +31,8 @@ def text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _energy(total: Total) -> Rows:
-    split = _split_kwh(total)
-    fossil, nuclear, renewable = (_mwh(kwh) for kwh in split)
-    mix = " by the yearly mix of the grid" if split[0] is not None else ""
+    fossil, nuclear, renewable = (_mwh(kwh) for kwh in (total.fossil_kwh, total.nuclear_kwh, total.renewable_kwh))
+    mix = " by the yearly mix of the grid" if total.fossil_kwh is not None else ""
     return [
         ("E1-5 electricity of the computing recorded here", _mwh(total.energy_kwh)),
         ("E1-5 of it from fossil sources", fossil + mix),
@@ -55,7 +54,7 @@ def _emissions(total: Total) -> Rows:
         ("E1-6 scope 3 category 3, fuel- and energy-related activities", OPEN),
         ("E1-6 other scope 3 categories", OPEN),
         ("E1-6 total emissions and intensity per net revenue", OPEN),
-        ("Beside it: life-cycle result of the electricity, not scope 2", _tonnes(total.life_cycle_g)),
+        ("Beside it, not scope 2, the life-cycle result", _tonnes(total.life_cycle_g)),
         ("Whose scope", "scope 2 where the machines are the undertaking's own; in a cloud, scope 3 of its customer"),
     ]
 
@@ -67,16 +66,6 @@ def _location(total: Total) -> str:
         return "unknown"
     own = "" if total.co2e_g is None else f" (by the factor in use, {_tonnes(total.co2e_g)})"
     return f"OPEN: no direct factor is known of every run's zone{own}; the setting factors_file takes one of your own"
-
-
-def _split_kwh(total: Total) -> tuple[float | None, float | None, float | None]:
-    """Fossil, nuclear and renewable kWh; unknown where a zone's mix is. Carbon-free is renewable and nuclear."""
-    mixes = [record["grid_mix"] for record in total.records]
-    if total.energy_kwh is None or not mixes or any(mix is None or mix != mixes[0] for mix in mixes):
-        return None, None, None
-    free, renewable = mixes[0]["carbon_free_share"], mixes[0]["renewable_share"]
-    kwh = total.energy_kwh
-    return kwh * (1 - free), kwh * max(0.0, free - renewable), kwh * renewable
 
 
 def _mwh(kwh: float | None) -> str:

@@ -16,9 +16,9 @@ def text(records: Sequence[Mapping[str, Any]], by: str | None = None) -> str:
     total = Total(records)
     if len(total.records) == 1 and by is None:
         return _sections(sections.of_record(total.records[0]))
-    return (
-        "\n".join(_aligned(sections.group_rows(total, by or "project"))) + "\n\n" + _sections(sections.of_total(total))
-    )
+    # Not at the begin of a line, where a spreadsheet takes "=" for a formula.
+    rows = [(f"  {name}", *cells) for name, *cells in sections.group_rows(total, by or "project")]
+    return "\n".join(_aligned(rows)) + "\n\n" + _sections(sections.of_total(total))
 
 
 def _sections(found: list[tuple[str, list[tuple[str, str]]]]) -> str:

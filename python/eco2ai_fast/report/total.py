@@ -26,15 +26,16 @@ class Total:
             meters are systematic, so the half-widths add up.
         unknown: how many records hold no energy; the sums are over the others.
         overlapping, overlap_j: how many records share time with an earlier one, and what was therefore left out.
-        energy_kwh: PUE included. co2e_g, life_cycle_g, direct_g, low_g, high_g, market_g, embodied_g: grams.
+        energy_kwh: PUE included; fossil_kwh, nuclear_kwh, renewable_kwh: of it, by the mix of each run's grid.
+        co2e_g, life_cycle_g, direct_g, low_g, high_g, market_g, embodied_g: grams.
         duration_s: time in which the machines were in use; device_days: the same by GPU, or by CPU package.
         attribution: the texts that must go with a report.
     """
 
     __slots__ = (
         "attribution", "co2e_g", "device_days", "direct_g", "duration_s", "embodied_g", "energy_j", "energy_kwh",
-        "high_g", "life_cycle_g", "low_g", "market_g", "measured_j", "modelled_j", "overlap_j", "overlapping",
-        "records", "uncertainty_j", "unknown",
+        "fossil_kwh", "high_g", "life_cycle_g", "low_g", "market_g", "measured_j", "modelled_j", "nuclear_kwh",
+        "overlap_j", "overlapping", "records", "renewable_kwh", "uncertainty_j", "unknown",
     )  # fmt: skip
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -50,6 +51,9 @@ class Total:
         self.overlap_j = sum((1 - part.energy_share) * record["energy_j"] for record, part in pairs)
         self.energy_kwh, self.life_cycle_g, self.direct_g, self.low_g, self.high_g = (
             _scaled(pairs, _emission(key)) for key in ("energy_kwh", "life_cycle_g", "direct_g", "low_g", "high_g")
+        )
+        self.fossil_kwh, self.nuclear_kwh, self.renewable_kwh = (
+            _scaled(pairs, _by_mix(of_mix)) for of_mix in (_fossil, _nuclear, _renewable)
         )
         self.co2e_g = _scaled(pairs, _key("co2e_g"))
         self.market_g = _scaled(pairs, _emission("market_based", "g"))
@@ -104,6 +108,31 @@ KEYS: dict[str, Callable[[Record], str]] = {
     "host": host,
     "month": lambda record: (record["t0_utc"] or record["t1_utc"] or NO_LABEL)[:7],
 }
+
+
+def _fossil(mix: Record) -> float:
+    free: float = mix["carbon_free_share"]
+    return 1.0 - free
+
+
+def _nuclear(mix: Record) -> float:
+    """What is free of carbon is renewable or nuclear; rounding to whole percent may put the one above the other."""
+    return max(0.0, float(mix["carbon_free_share"] - mix["renewable_share"]))
+
+
+def _renewable(mix: Record) -> float:
+    share: float = mix["renewable_share"]
+    return share
+
+
+def _by_mix(of_mix: Callable[[Record], float]) -> Callable[[Record], float | None]:
+    """The kWh of a record that its zone's mix ascribes to one kind of plants."""
+
+    def value(record: Record) -> float | None:
+        kwh, mix = record["emissions"]["energy_kwh"], record["grid_mix"]
+        return None if kwh is None or mix is None else kwh * of_mix(mix)
+
+    return value
 
 
 def _key(name: str) -> Callable[[Record], float | None]:
