@@ -9,6 +9,7 @@ import click
 from .. import carbon
 from ..carbon.scope2 import Instrument
 from ..footprint import Terms, with_terms
+from ..report.wording import line
 from . import output, records
 
 TYPE_CHECKING = False
@@ -89,6 +90,15 @@ def command(
         output.write(path, text)
     else:
         click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
+    if form == "boamps":
+        _tell_beside(found)
+
+
+def _tell_beside(found: Sequence[Record]) -> None:
+    """What the form has no field for, or asks for and no tracker knows."""
+    output.warn("to be filled in: taskFamily, algorithms, dataset; check confidentialityLevel and infraType")
+    for text in dict.fromkeys(text for record in found for text in record["attribution"]):
+        output.warn(f"goes with the intensity: {line(text, 500)}")
 
 
 def _text(found: Sequence[Record], form: str, by: str | None, unit: tuple[str, float] | None) -> str:
