@@ -295,11 +295,16 @@ class Measurement:
         total._domains = _sum_domains(self.domains, other.domains, self.duration_s / duration_s if duration_s else 1.0)
         return total
 
-    def to_record(self) -> dict[str, Any]:
-        """The measurement as plain data with its provenance: docs/record.md has the schema."""
+    def to_record(self, **terms: Any) -> dict[str, Any]:
+        """The measurement as plain data with its provenance: docs/record.md has the schema.
+
+        terms: what only you know of the run, each optional: project, stage, functional_unit=("token", 128_000),
+        instruments, embodied_kg and lifetime_s, ...: footprint.Terms explains them.
+        """
+        from .footprint import Terms
         from .record import of_measurement
 
-        return of_measurement(self)
+        return of_measurement(self, Terms(**terms) if terms else None)
 
     def __repr__(self) -> str:
         from .presentation import line

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import attribution, settings
+from . import attribution, bins, origin, settings
 from ._core import __version__, clock_anchor
 
 TYPE_CHECKING = False
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from ._core import Domain, Readout
+    from .footprint import Terms
     from .measurement import DomainMeasurement, Measurement
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NS_PER_MS = 1_000_000
-_MACHINE_ID_PATHS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+# What no meter here sees. A PUE above 1 stands for cooling and the power supply of the building.
+NEVER_MEASURED = ("storage", "network", "losses of the computer's power supply", "cooling and building")
+IT_ONLY = "IT energy only: cooling and building are not in it"
 _DOMAIN_KEYS = (
     "id", "kind", "parent", "source", "provenance", "detail", "counted", "energy_j", "measured_j", "modelled_j",
     "uncertainty_j", "sampling_j", "sensor_rel", "coverage", "resets", "ambiguous", "fault",
@@ -66,27 +70,85 @@ class Run:
         self.notes = tuple(notes)
 
 
-def of_measurement(measurement: Measurement) -> dict[str, Any]:
-    """The record of a measurement."""
-    return head("measurement") | _clock(measurement) | _energy(measurement) | _carbon(measurement)
+def of_measurement(
+    measurement: Measurement, terms: Terms | None = None, laps: Sequence[Readout] = ()
+) -> dict[str, Any]:
+    """The record of a measurement; `laps` are readings of its window in between, for the bins.
+
+    Raises FactorError for terms that cannot be.
+    """
+    return _completed(_measured(measurement, "measurement", laps), measurement, terms)
 
 
-def of_run(measurement: Measurement, run: Run) -> dict[str, Any]:
+def of_run(
+    measurement: Measurement, run: Run, terms: Terms | None = None, laps: Sequence[Readout] = ()
+) -> dict[str, Any]:
     """The record of a command's run, the command's part and our own cost beside the machine's energy."""
-    record = of_measurement(measurement) | {"kind": "run"}
+    record = _measured(measurement, "run", laps) | _parts(measurement, run)
     record["notes"] += run.notes
-    gram_per_j = record["co2e_g"] / record["energy_j"] if record["co2e_g"] and record["energy_j"] else None
-    return record | _parts(measurement, run, gram_per_j)
+    return _completed(record, measurement, terms)
 
 
 def head(kind: str) -> dict[str, Any]:
-    """What every record begins with: its form, the tool, and the machine."""
+    """What every record begins with: its form, its own id, the tool, and the machine."""
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": kind,
+        "id": os.urandom(16).hex(),
         "tool": {"name": "eco2ai-fast", "version": __version__},
-        "host": {"hash": _host_hash(), "boot_id": _line("/proc/sys/kernel/random/boot_id")},
+        "host": origin.host(),
     }
+
+
+def _measured(measurement: Measurement, kind: str, laps: Sequence[Readout]) -> dict[str, Any]:
+    """Everything that the machine and the settings tell: no grid, and nothing that only the user knows."""
+    domains = measurement._meter.domains if measurement._meter else []
+    in_use = origin.settings_in_use({"zone": measurement._zone, "pue": measurement._pue})
+    return {
+        **head(kind),
+        **_clock(measurement),
+        "project": None,
+        "stage": None,
+        "code_commit": origin.code_commit(),
+        "hardware": origin.hardware(domains),
+        **_energy(measurement, {domain.id: domain for domain in domains}),
+        "boundary": _boundary(measurement),
+        "bins": bins.of(measurement, laps),
+        "idle": None,
+        "functional_unit": None,
+        "settings": in_use,
+        "config_hash": origin.config_hash(in_use),
+        "data": origin.data(),
+    }
+
+
+def _completed(record: dict[str, Any], measurement: Measurement, terms: Terms | None) -> dict[str, Any]:
+    """Grams, and what they were computed with; a setting that cannot be used leaves them unknown and says why."""
+    from . import footprint
+
+    try:
+        record |= _pue(measurement)
+        path = settings.resolve("factors_file")[0]
+        record = footprint.priced(record, measurement.intensity, factors_file=path)
+    except ValueError as error:
+        record = without_carbon(record, str(error))
+    return footprint.with_terms(record, terms) if terms else record
+
+
+def _pue(measurement: Measurement) -> dict[str, Any]:
+    value, found_by = settings.resolve("pue", measurement._pue)
+    source = IT_ONLY if found_by == "default" else origin.without_home(found_by)
+    return {"pue": value, "pue_source": source, "pue_year": None}
+
+
+def without_carbon(record: dict[str, Any], reason: str) -> dict[str, Any]:
+    """The record with everything that a grid would tell unknown, and why."""
+    from .footprint import NO_EMISSIONS
+
+    unknown = dict.fromkeys(("co2e_g", "pue", "pue_source", "pue_year", "intensity", "grid_mix"))
+    emissions = {"energy_kwh": None, **NO_EMISSIONS}
+    nothing = {"alternatives": [], "attribution": [], "emissions": emissions, "carbon_error": reason}
+    return {**record, **unknown, **nothing}
 
 
 def _clock(measurement: Measurement) -> dict[str, Any]:
@@ -99,58 +161,54 @@ def _clock(measurement: Measurement) -> dict[str, Any]:
         "t0_ns": measurement.t0_ns if known else None,
         "t1_ns": measurement.t1_ns if known else None,
         "t0_utc": _iso(start_ns) if known else None,
+        "t1_utc": _iso(start_ns + measurement.t1_ns - measurement.t0_ns) if known else None,
         "clock_anchor": anchor,
         "duration_s": _number(measurement.duration_s),
     }
 
 
-def _energy(measurement: Measurement) -> dict[str, Any]:
+def _energy(measurement: Measurement, meters: dict[str, Domain]) -> dict[str, Any]:
     keys = ("energy_j", "measured_j", "modelled_j", "uncertainty_j", "sampling_j", "coverage")
     numbers = {key: _number(getattr(measurement, key)) for key in keys}
     return numbers | {
-        "domains": [_domain(domain) for domain in measurement.domains.values()],
+        "domains": [
+            _domain(domain, meters.get(domain.id), measurement.duration_s) for domain in measurement.domains.values()
+        ],
         "missing": [{"domain": domain, "reason": reason} for domain, reason in measurement.missing],
         "notes": list(measurement.notes),
     }
 
 
-def _domain(domain: DomainMeasurement) -> dict[str, Any]:
+def _domain(domain: DomainMeasurement, meter: Domain | None, duration_s: float) -> dict[str, Any]:
+    """`meter` is None in a sum over two machines' measurements, where the domain is the other one's."""
     values = {key: getattr(domain, key) for key in _DOMAIN_KEYS}
+    values |= {key: getattr(meter, key, None) for key in ("tick_s", "resolution_s", "reason")}
+    values["gap_s"] = max(0.0, 1.0 - domain.coverage) * duration_s
     if domain.energy_j is None:  # its parts and its error are then as unknown as itself
         values |= dict.fromkeys(("measured_j", "modelled_j", "uncertainty_j", "sampling_j"))
     return values
 
 
-def _carbon(measurement: Measurement) -> dict[str, Any]:
-    """Grams, and what they were computed with; a setting that cannot be used leaves them unknown and says why."""
-    carbon: dict[str, Any]
-    try:
-        carbon = {
-            "co2e_g": _number(measurement.co2e_g),
-            "pue": measurement.pue,
-            "intensity": measurement.intensity.as_dict(),
-            "carbon_error": None,
+def _boundary(measurement: Measurement) -> dict[str, Any]:
+    """Which parts of the machine the energy is of, with their share of it, and which it leaves out."""
+    counted = [domain for domain in measurement.domains.values() if domain.counted and domain.energy_j is not None]
+    whole_j = sum(domain.energy_j or 0.0 for domain in counted)
+    included = [
+        {
+            "domain": domain.id,
+            "share": (domain.energy_j or 0.0) / whole_j if whole_j else None,
+            "provenance": domain.provenance,
+            "method": domain.source,
         }
-    except ValueError as error:
-        carbon = {"co2e_g": None, "pue": None, "intensity": None, "carbon_error": str(error)}
-    return carbon | {"settings": _settings({"zone": measurement._zone, "pue": measurement._pue})}
+        for domain in counted
+    ]
+    kinds = {domain.kind.partition("-")[0] for domain in counted}
+    excluded = [name for name in ("gpu", *NEVER_MEASURED) if name not in kinds and "psys" not in kinds]
+    return {"included": included, "excluded": [*(one[0] for one in measurement.missing), *excluded]}
 
 
-def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Every setting that is not at its default, with its origin."""
-    found: dict[str, Any] = {}
-    for name in settings.SETTINGS:
-        try:
-            value, origin = settings.resolve(name, arguments.get(name))
-        except ValueError as error:
-            value, origin = None, f"refused: {error}"
-        if origin != "default":
-            found[name] = {"value": value, "origin": _without_home(origin)}
-    return found
-
-
-def _parts(measurement: Measurement, run: Run, gram_per_j: float | None) -> dict[str, Any]:
-    """Who the energy is for: the command, ourselves, and the rest that nobody here claims."""
+def _parts(measurement: Measurement, run: Run) -> dict[str, Any]:
+    """Who the energy is for: the command, ourselves, and the rest that nobody here claims. Grams come later."""
     shares = None if run.busy_s is None else attribution.shares(run.busy_s, (run.cpu_s, run.own_cpu_s))
     command_share, own_share = shares or (None, None)
     domains_j = None if command_share is None else _attributed(measurement, command_share)
@@ -167,7 +225,7 @@ def _parts(measurement: Measurement, run: Run, gram_per_j: float | None) -> dict
             "share_error": _why_no_share(run),
             "energy_j": energy_j,
             "domains_j": domains_j,
-            "co2e_g": None if energy_j is None or gram_per_j is None else energy_j * gram_per_j,
+            "co2e_g": None,
             "left_running": run.left_running,
         },
         "own_cost": {"cpu_s": run.own_cpu_s, "energy_j": own_j, "total_cpu_s": run.own_total_cpu_s},
@@ -187,37 +245,10 @@ def _why_no_share(run: Run) -> str | None:
     return None
 
 
-def _host_hash() -> str | None:
-    """A name for this machine that tells nothing about it: BLAKE2 keyed with the machine id, as machine-id(5) asks.
-
-    None where the machine has no id, as in many containers.
-    """
-    from hashlib import blake2b
-
-    machine_id = next(filter(None, map(_line, _MACHINE_ID_PATHS)), None)
-    if machine_id is None:
-        return None
-    return blake2b(b"eco2ai-fast host", key=machine_id.encode()[:64], digest_size=16).hexdigest()
-
-
-def _line(path: str) -> str | None:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.readline().strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
 def _iso(utc_ns: int) -> str:
     """`2026-08-20T12:34:56.789Z`."""
     milliseconds, seconds = utc_ns // NS_PER_MS % 1000, utc_ns // (1000 * NS_PER_MS)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03d}Z"
-
-
-def _without_home(origin: str) -> str:
-    """A record may be published: the path of the home directory bears a person's name."""
-    home = os.path.expanduser("~")  # noqa: PTH111 (pathlib would cost the import)
-    return origin.replace(home, "~") if len(home) > 1 else origin
 
 
 def _number(value: float) -> float | None:

@@ -52,7 +52,7 @@ def test_record_holds_the_attributes_of_the_measurement() -> None:
                 "sampling_j", "coverage", "co2e_g", "pue"):  # fmt: skip
         assert found[key] == getattr(m, key), key
     assert (found["measured_j"], found["modelled_j"]) == (90.0, 10.0)
-    assert found["intensity"] == m.intensity.as_dict()
+    assert found["intensity"] == m.intensity.as_dict() | {"time_resolution": "year"}
     assert [(one["id"], one["counted"], one["provenance"]) for one in found["domains"]] == [
         ("package-0", True, "measured"), ("dram-0", True, "modelled"), ("core-0", False, "measured"),
     ]  # fmt: skip

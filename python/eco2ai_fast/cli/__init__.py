@@ -9,7 +9,9 @@ import click
 from .._core import __version__
 
 # In the order of `--help`.
-COMMANDS = ("run", "doctor", "convert", "config", "calibrate", "shim")
+COMMANDS = ("run", "report", "reprice", "zones", "import", "convert", "doctor", "config", "calibrate", "shim")
+# A module cannot bear the name of a keyword and be imported by a statement.
+_MODULES = {"import": "import_"}
 
 
 class _Commands(click.Group):
@@ -21,7 +23,7 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f".{name}", __name__).command
+        command: click.Command = import_module(f".{_MODULES.get(name, name)}", __name__).command
         return command
 
 
@@ -33,5 +35,6 @@ def main() -> None:
     \b
     eco2ai-fast run -- python train.py      measures a program
     eco2ai-fast doctor                      says what can be measured here
+    eco2ai-fast report run.json             reports, in the form that somebody asks for
     eco2ai-fast convert 300W 10h            computes
     """

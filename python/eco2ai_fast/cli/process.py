@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from errno import ENOENT, ENOEXEC
 from signal import Signals
@@ -21,7 +22,7 @@ from .. import process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from signal import struct_siginfo
     from types import TracebackType
 
@@ -103,8 +104,8 @@ class Supervisor:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def run(self, argv: Sequence[str]) -> Ended:
-        """Runs CMD to its end. Never raises for what CMD does or cannot do."""
+    def run(self, argv: Sequence[str], every_s: float = 0.0, tick: Callable[[], object] | None = None) -> Ended:
+        """Runs CMD to its end and calls `tick` every `every_s` meanwhile. Never raises for what CMD does or cannot."""
         waiting = self._ending & signal.sigpending()
         if waiting:
             return Ended(-min(waiting), interrupted=True)
@@ -113,7 +114,7 @@ class Supervisor:
             self._child = _spawn(argv, self._mask)
         except OSError as error:
             return Ended(127 if error.errno == ENOENT else 126, error=error.strerror)
-        code = os.waitstatus_to_exitcode(self._wait())
+        code = os.waitstatus_to_exitcode(self._wait(every_s, tick))
         ended = Ended(code, interrupted=self._interrupted)
         ended.started = True
         ended.interrupt_key = self._interrupt_key and ended.signal == signal.SIGINT
@@ -121,13 +122,18 @@ class Supervisor:
         ended.cpu_s = max(0.0, after_s - before_s)  # the ticks of a living process lag behind its rusage
         return ended
 
-    def _wait(self) -> int:
+    def _wait(self, every_s: float, tick: Callable[[], object] | None) -> int:
         self._status = None
         self._is_stopped = False
         self._interrupted = self._interrupt_key = False
+        next_s = time.monotonic() + every_s
         while self._status is None:
-            info = signal.sigwaitinfo(_HELD)
-            if info.si_signo == signal.SIGCHLD:
+            info = _next_signal(None if tick is None else next_s - time.monotonic())
+            if info is None:
+                if tick is not None:
+                    tick()
+                next_s = max(next_s + every_s, time.monotonic())  # after a stop, once and not as often as it was missed
+            elif info.si_signo == signal.SIGCHLD:
                 self._reap()
             else:
                 self._pass_on(info)
@@ -195,6 +201,11 @@ def _stop_by(signo: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signo} & _HELD)
     if previous is not None:
         signal.signal(signo, previous)
+
+
+def _next_signal(wait_s: float | None) -> struct_siginfo | None:
+    """The next signal; None if none came in time."""
+    return signal.sigwaitinfo(_HELD) if wait_s is None else signal.sigtimedwait(_HELD, max(0.0, wait_s))
 
 
 def die_of_interrupt() -> None:

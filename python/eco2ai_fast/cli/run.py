@@ -9,6 +9,8 @@ import click
 
 from .. import carbon, process_tree, settings
 from .._core import EnergyError
+from ..bins import BIN_S
+from ..footprint import Terms
 from ..record import Run, of_run
 from ..stopwatch import measure
 from . import output
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from .._core import Readout
     from ..measurement import Measurement
+
+    # A run's measurement, what is known of it beside that, and the readings in between.
+    Measured = tuple[Measurement, Run, list[Readout]]
 
 NO_SUBREAPER = "the system has no child subreaper: what processes did whose parent ended before them is not counted"
 
@@ -27,6 +33,8 @@ NO_SUBREAPER = "the system has no child subreaper: what processes did whose pare
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--zone", metavar="ZONE", help="Grid zone: FR, FRA, France.")
 @click.option("--pue", type=float, metavar="PUE", help="Energy of the data centre over that of its computers, from 1.")
+@click.option("--project", metavar="NAME", help="Label that `report` adds up by.")
+@click.option("--stage", metavar="NAME", help="Label of the kind of work: training, inference, ...")
 @click.option("--repeat", type=click.IntRange(1), default=1, metavar="N", help="Run CMD N times and show the spread.")
 @click.option("--warmup", type=click.IntRange(0), default=0, metavar="K", help="Run CMD K times before, unmeasured.")
 @click.option("--json", "as_json", is_flag=True, help="The record as one line of JSON instead of the table.")
@@ -38,6 +46,8 @@ def command(
     *,
     zone: str | None,
     pue: float | None,
+    project: str | None,
+    stage: str | None,
     repeat: int,
     warmup: int,
     as_json: bool,
@@ -61,7 +71,8 @@ def command(
     ended, measured = _run_all(argv, window, warmup, repeat)
     if measured:
         try:
-            _report(_document(argv, measured, warmup, repeat), as_json=as_json, path=path, quiet=quiet)
+            terms = Terms(project=project, stage=stage)
+            _report(_document(argv, measured, terms, warmup, repeat), as_json=as_json, path=path, quiet=quiet)
         except (Exception, KeyboardInterrupt) as error:  # CMD has ended: its exit code stands whatever happens to us
             output.warn(f"no record: {error!r}")
     if ended.interrupt_key:
@@ -83,9 +94,7 @@ def _check(zone: str | None, pue: float | None, path: str | None) -> None:
         raise click.UsageError(f"cannot write the record: {reason}")
 
 
-def _run_all(
-    argv: Sequence[str], window: measure, warmup: int, repeat: int
-) -> tuple[Ended, list[tuple[Measurement, Run]]]:
+def _run_all(argv: Sequence[str], window: measure, warmup: int, repeat: int) -> tuple[Ended, list[Measured]]:
     """The last run's end, and the measured runs. The first that fails is the last, and no part of a series."""
     measured = []
     with Supervisor() as supervisor:
@@ -93,9 +102,9 @@ def _run_all(
             if number < warmup:
                 ended = supervisor.run(argv)
             else:
-                ended, measurement, run = _measured(supervisor, argv, window)
+                ended, one = _measured(supervisor, argv, window)
                 if ended.started and (ended.exit_code == 0 or repeat == 1):
-                    measured.append((measurement, run))
+                    measured.append(one)
             if ended.exit_code or ended.interrupted:
                 break
     _tell_error(argv, ended)
@@ -104,12 +113,13 @@ def _run_all(
     return ended, measured
 
 
-def _measured(supervisor: Supervisor, argv: Sequence[str], window: measure) -> tuple[Ended, Measurement, Run]:
+def _measured(supervisor: Supervisor, argv: Sequence[str], window: measure) -> tuple[Ended, Measured]:
+    laps: list[Readout | None] = []
     busy_s = process_tree.busy_s()
     try:
         with window as measurement:
             own_s = time.process_time()
-            ended = supervisor.run(argv)
+            ended = supervisor.run(argv, BIN_S, lambda: laps.append(window._lap()))
     except EnergyError as error:  # raised at the begin alone: a source that the settings ask for is not there
         raise click.UsageError(str(error)) from None
     own_total_s, busy_end_s = time.process_time(), process_tree.busy_s()
@@ -124,7 +134,7 @@ def _measured(supervisor: Supervisor, argv: Sequence[str], window: measure) -> t
         own_total_cpu_s=own_total_s,
         notes=() if supervisor.adopts_orphans else (NO_SUBREAPER,),
     )
-    return ended, measurement, run
+    return ended, (measurement, run, [lap for lap in laps if lap])
 
 
 def _tell_error(argv: Sequence[str], ended: Ended) -> None:
@@ -132,8 +142,8 @@ def _tell_error(argv: Sequence[str], ended: Ended) -> None:
         output.warn(f"{argv[0]}: {ended.error}")
 
 
-def _document(argv: Sequence[str], measured: list[tuple[Measurement, Run]], warmup: int, repeat: int) -> dict[str, Any]:
-    records = [of_run(measurement, run) for measurement, run in measured]
+def _document(argv: Sequence[str], measured: list[Measured], terms: Terms, warmup: int, repeat: int) -> dict[str, Any]:
+    records = [of_run(measurement, run, terms, laps) for measurement, run, laps in measured]
     if repeat == 1:
         return records[0]
     from . import series
