@@ -1,7 +1,7 @@
 //! Spans: two marks for each, whose energy is found later.
 //!
 //! The thread that runs a span reads the clock and appends a few words to a log of its own at each end, and does nothing
-//! else. A resolver drains the logs once a second, and whenever somebody asks, and looks up the energy at each mark
+//! else. A resolver drains the logs four times a second, and whenever somebody asks, and looks up the energy at each mark
 //! before the history has gone round. So a span costs the same whatever is measured, and may last for days.
 //!
 //! Memory is bounded twice, and what did not fit is counted: marks that wait to be drained ([`log`]), and spans that are
@@ -30,9 +30,9 @@ use level::{domains, settle};
 use log::{Begin, Packed, Pool, Reader, Writer};
 use table::Table;
 
-/// Time between two passes of the resolver: a small part of the shortest history, 16 s, and at a million spans a second
-/// less than fits into the logs.
-const PASS_NS: u64 = NS_PER_S;
+/// Time between two passes of the resolver: a small part of the shortest history, 16 s, and less than it takes threads to
+/// fill the logs.
+const PASS_NS: u64 = NS_PER_S / 4;
 /// Bits of a span's number that count within its thread.
 const SEQUENCE_BITS: u32 = 40;
 /// Lanes that are no threads have this bit.
@@ -220,7 +220,7 @@ impl Spans {
         self.with_book(self.clock.now_ns(), Book::forget)
     }
 
-    /// Gives energy to all marks that are old enough: what the resolver does once a second.
+    /// Gives energy to all marks that are old enough: what the resolver does four times a second.
     pub fn resolve(&self) -> Result<(), Error> {
         self.with_book(self.clock.now_ns(), |_| ())
     }
@@ -254,7 +254,7 @@ impl Spans {
         Ok(book)
     }
 
-    /// Starts the resolver, a thread that wakes once a second; one that runs goes on.
+    /// Starts the resolver, a thread that wakes four times a second; one that runs goes on.
     pub fn start(self: &Arc<Self>) -> Result<(), Error> {
         let mut resolver = try_lock(&self.resolver).ok_or(Error::Busy)?;
         let generation = sys::generation();
@@ -295,7 +295,7 @@ impl Drop for Spans {
     }
 }
 
-/// The resolver: a pass every second until it is told to stop or its spans are gone.
+/// The resolver: a pass every quarter of a second until it is told to stop or its spans are gone.
 fn follow(spans: &Weak<Spans>, stop: &AtomicU32) {
     loop {
         sys::sleep_until(stop, sys::clock_ns(sys::ClockId::Monotonic) + PASS_NS);

@@ -96,7 +96,7 @@ unsafe fn new_span(
     }
     let name = argument(0);
     let name = name.cast::<PyString>().map_err(|_| PyTypeError::new_err("the name of a span is a str"))?;
-    let span = Span::new(Meter::recorder(&meter)?, &name)?;
+    let span = Span::new(&meter, &name)?;
     for (place, key) in keywords.iter().flat_map(|keywords| keywords.iter_borrowed()).take(named).enumerate() {
         let key = key.cast::<PyString>()?;
         span.take(&key, &argument(1 + place))?;

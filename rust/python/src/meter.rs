@@ -278,6 +278,11 @@ impl Meter {
         }
     }
 
+    /// The spans' recorder, if there is one.
+    pub fn made_recorder(&self) -> Option<&Recorder> {
+        self.recorder.get().map(AsRef::as_ref)
+    }
+
     #[cold]
     fn first_recorder<'a>(meter: &'a Bound<'_, Self>) -> PyResult<&'a Arc<Recorder>> {
         let capacity: usize = meter.call_method0("_prepare_spans")?.extract()?;

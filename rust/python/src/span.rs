@@ -12,7 +12,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString};
 
-use crate::errors::{WindowError, guarded};
+use crate::errors::{WindowError, defect, guarded};
+use crate::meter::Meter;
 use crate::words::Words;
 
 /// Lanes that the user numbered have this bit beside [`NAMED_LANE`].
@@ -54,9 +55,10 @@ impl Recorder {
     }
 }
 
-#[pyclass(frozen, module = "eco2ai_fast._core")]
+#[pyclass(frozen, freelist = 16, module = "eco2ai_fast._core")]
 pub struct Span {
-    recorder: Arc<Recorder>,
+    /// The meter and not its recorder: a count of the interpreter's costs less than an atomic one.
+    meter: Py<Meter>,
     name: u32,
     /// 0 for the thread's own.
     lane: AtomicU64,
@@ -68,13 +70,18 @@ pub struct Span {
 
 /// All atomic accesses here are relaxed: the interpreter's lock orders what threads do with one object.
 impl Span {
-    pub fn new(recorder: &Arc<Recorder>, name: &Bound<'_, PyString>) -> PyResult<Self> {
-        Ok(Self::blank(recorder, recorder.words.code(name)?))
+    pub fn new(meter: &Bound<'_, Meter>, name: &Bound<'_, PyString>) -> PyResult<Self> {
+        let code = Meter::recorder(meter)?.words.code(name)?;
+        Ok(Self::blank(meter.clone().unbind(), code))
     }
 
-    fn blank(recorder: &Arc<Recorder>, name: u32) -> Self {
+    fn recorder(&self) -> PyResult<&Recorder> {
+        self.meter.get().made_recorder().ok_or_else(defect)
+    }
+
+    fn blank(meter: Py<Meter>, name: u32) -> Self {
         Self {
-            recorder: recorder.clone(),
+            meter,
             name,
             lane: AtomicU64::new(0),
             id: AtomicU64::new(CLOSED),
@@ -85,9 +92,9 @@ impl Span {
 
     /// Takes one keyword of `meter.span()`.
     pub fn take(&self, key: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if self.recorder.words.is_lane(key) {
+        if self.recorder()?.words.is_lane(key) {
             if !value.is_none() {
-                self.lane.store(self.recorder.lane(value)?, Ordering::Relaxed);
+                self.lane.store(self.recorder()?.lane(value)?, Ordering::Relaxed);
             }
             return Ok(());
         }
@@ -100,17 +107,18 @@ impl Span {
         if value.is_none() {
             return Ok(());
         }
-        let key = self.recorder.words.code(key)?;
+        let recorder = self.recorder()?;
+        let key = recorder.words.code(key)?;
         let said = self.said.load(Ordering::Relaxed);
         let is_key = |pair: &[AtomicU64; 2]| pair[0].load(Ordering::Relaxed) >> 32 == u64::from(key);
         let place = self.attributes[..said].iter().position(is_key).unwrap_or(said);
-        match (self.recorder.value(value), self.attributes.get(place)) {
+        match (recorder.value(value), self.attributes.get(place)) {
             (Some(value), Some(pair)) => {
                 pair.iter().zip(pack((key, value))).for_each(|(slot, word)| slot.store(word, Ordering::Relaxed));
                 self.said.store(said.max(place + 1), Ordering::Relaxed);
             }
             _ => {
-                self.recorder.unusable.fetch_add(1, Ordering::Relaxed);
+                recorder.unusable.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -121,20 +129,22 @@ impl Span {
             return Err(WindowError::new_err("this span is open already: call meter.span() again for another one"));
         }
         let lane = Some(self.lane.load(Ordering::Relaxed)).filter(|lane| *lane != 0);
-        self.id.store(self.recorder.spans.begin(self.name, lane), Ordering::Relaxed);
+        self.id.store(self.recorder()?.spans.begin(self.name, lane), Ordering::Relaxed);
         Ok(())
     }
 
     pub fn end(&self, failed: bool) -> PyResult<()> {
-        let t_ns = self.recorder.spans.now_ns();
+        let spans = &self.recorder()?.spans;
+        let t_ns = spans.now_ns();
         let id = self.id.load(Ordering::Relaxed);
         if id == CLOSED {
             return Err(WindowError::new_err("this span is not open: it ended before or never began"));
         }
         self.id.store(CLOSED, Ordering::Relaxed);
-        let said = self.said.load(Ordering::Relaxed);
-        let attributes = self.packed();
-        self.recorder.spans.end(id, t_ns, failed, &attributes[..said]);
+        match self.said.load(Ordering::Relaxed) {
+            0 => spans.end(id, t_ns, failed, &[]),
+            said => spans.end(id, t_ns, failed, &self.packed()[..said]),
+        }
         Ok(())
     }
 
@@ -152,12 +162,12 @@ impl Span {
 
     /// Another span of the same name, attributes and lane; if it has none, on the given one.
     #[pyo3(signature = (lane=None))]
-    fn again(&self, lane: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let other = Self::blank(&self.recorder, self.name);
+    fn again(&self, py: Python<'_>, lane: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let other = Self::blank(self.meter.clone_ref(py), self.name);
         let copy = |from: &AtomicU64, to: &AtomicU64| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         copy(&self.lane, &other.lane);
         if let Some(lane) = lane.filter(|_| self.lane.load(Ordering::Relaxed) == 0) {
-            other.lane.store(self.recorder.lane(lane)?, Ordering::Relaxed);
+            other.lane.store(self.recorder()?.lane(lane)?, Ordering::Relaxed);
         }
         self.attributes.iter().flatten().zip(other.attributes.iter().flatten()).for_each(|(from, to)| copy(from, to));
         other.said.store(self.said.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::kept::{Kept, Row};
 use super::level::{Level, domains, levels, settled_ns};
-use super::log::{Attribute, Begin, Event, Pool, Reader};
+use super::log::{Begin, Event, Packed, Pool, Reader};
 use super::table::{Status, Table};
 use crate::panel::Panel;
 
@@ -27,7 +27,7 @@ struct End {
     id: u64,
     t_ns: u64,
     failed: bool,
-    attributes: Box<[Attribute]>,
+    attributes: Box<[Packed]>,
 }
 
 /// Everything about the spans of one meter in one process.
@@ -157,7 +157,7 @@ impl Book {
         let end = levels(panels, &[now_ns]);
         for open in self.open.values().filter(|open| open.begin.t_ns <= now_ns) {
             let begin = open.levels.clone().unwrap_or_else(|| levels(panels, &[open.begin.t_ns]).into());
-            let row = Row { begin: open.begin, t1_ns: now_ns, failed: false };
+            let row = Row { begin: open.begin, t1_ns: now_ns, failed: false, said: 0 };
             table.add(&row, Status::Open, &[&*begin, &end].concat(), &[]);
         }
         table
@@ -165,17 +165,13 @@ impl Book {
 }
 
 /// Looks up the levels that a batch lacks and hands over each span with those at its begin and at its end.
-fn with_levels(
-    panels: &[Arc<Panel>],
-    batch: &[(Open, End)],
-    mut tell: impl FnMut(Row, &[Level], &[Level], &[Attribute]),
-) {
+fn with_levels(panels: &[Arc<Panel>], batch: &[(Open, End)], mut tell: impl FnMut(Row, &[Level], &[Level], &[Packed])) {
     let width = domains(panels).count();
     let at_ns: Vec<u64> = batch.iter().flat_map(|(open, end)| [open.begin.t_ns, end.t_ns]).collect();
     let levels = levels(panels, &at_ns);
     for ((open, end), levels) in batch.iter().zip(levels.chunks_exact(2 * width.max(1))) {
         let (begin, last) = levels.split_at(width);
-        let row = Row { begin: open.begin, t1_ns: end.t_ns, failed: end.failed };
+        let row = Row { begin: open.begin, t1_ns: end.t_ns, failed: end.failed, said: 0 };
         tell(row, open.levels.as_deref().unwrap_or(begin), last, &end.attributes);
     }
 }

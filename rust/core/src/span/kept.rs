@@ -1,12 +1,12 @@
 //! The closed spans that are kept: the newest, up to a bound. Older ones make way and are counted.
 //!
-//! A span takes 40 bytes, 24 for each domain, and 24 for each attribute. What was estimated in place of failed readings,
+//! A span takes 48 bytes, 24 for each domain, and 16 for each attribute. What was estimated in place of failed readings,
 //! and the time it covers, is kept only where it changes: in a clean run, nowhere.
 
 use std::collections::VecDeque;
 
 use super::level::Level;
-use super::log::{Attribute, Begin};
+use super::log::{Begin, Packed};
 
 /// A closed span.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +17,8 @@ pub struct Row {
     pub t1_ns: u64,
     /// Whether an exception ended it.
     pub failed: bool,
+    /// How many attributes it has.
+    pub said: u8,
 }
 
 /// What is kept of a level.
@@ -27,12 +29,11 @@ const LOST: u64 = u64::MAX;
 pub struct Kept {
     domains: usize,
     capacity: usize,
-    /// Spans with the number of their attributes.
-    rows: VecDeque<(Row, u8)>,
+    rows: VecDeque<Row>,
     /// For each span the totals of all domains at its begin, then at its end.
     totals_uj: VecDeque<u64>,
     sigmas_uj: VecDeque<f32>,
-    attributes: VecDeque<Attribute>,
+    attributes: VecDeque<Packed>,
     faults: Box<[Faults]>,
     /// Spans that made way.
     pub overwritten: u64,
@@ -54,7 +55,7 @@ impl Kept {
     }
 
     /// Keeps a span with its levels at begin and end.
-    pub fn push(&mut self, row: Row, begin: &[Level], end: &[Level], attributes: &[Attribute]) {
+    pub fn push(&mut self, row: Row, begin: &[Level], end: &[Level], attributes: &[Packed]) {
         if self.rows.len() == self.capacity {
             self.pop();
         }
@@ -66,14 +67,14 @@ impl Kept {
             }
         }
         self.attributes.extend(attributes);
-        self.rows.push_back((row, u8::try_from(attributes.len()).unwrap_or(u8::MAX)));
+        self.rows.push_back(Row { said: u8::try_from(attributes.len()).unwrap_or(u8::MAX), ..row });
     }
 
     fn pop(&mut self) {
-        if let Some((_, attributes)) = self.rows.pop_front() {
+        if let Some(row) = self.rows.pop_front() {
             self.totals_uj.drain(..2 * self.domains);
             self.sigmas_uj.drain(..2 * self.domains);
-            self.attributes.drain(..usize::from(attributes));
+            self.attributes.drain(..usize::from(row.said));
             self.overwritten += 1;
         }
     }
@@ -84,17 +85,17 @@ impl Kept {
     }
 
     /// Hands over every span: its levels at begin, then at end, and its attributes.
-    pub fn visit(&self, mut tell: impl FnMut(&Row, &[Level], &[Attribute])) {
+    pub fn visit(&self, mut tell: impl FnMut(&Row, &[Level], &[Packed])) {
         let (mut levels, mut attributes) = (Vec::new(), Vec::new());
         let (mut place, mut said) = (0, self.attributes.iter());
-        for (row, count) in &self.rows {
+        for row in &self.rows {
             levels.clear();
             for t_ns in [row.begin.t_ns, row.t1_ns] {
                 levels.extend((0..self.domains).map(|domain| self.level(place + domain, domain, t_ns)));
                 place += self.domains;
             }
             attributes.clear();
-            attributes.extend(said.by_ref().take(usize::from(*count)));
+            attributes.extend(said.by_ref().take(usize::from(row.said)));
             tell(row, &levels, &attributes);
         }
     }
@@ -132,7 +133,7 @@ impl Faults {
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::Value;
+    use super::super::log::{Value, pack};
     use super::*;
 
     fn level(total_uj: u64, estimated_uj: u64) -> Level {
@@ -141,7 +142,7 @@ mod tests {
 
     fn row(id: u64) -> Row {
         let begin = Begin { id, name: 1, stage: 0, lane: 1, t_ns: 10 * id };
-        Row { begin, t1_ns: 10 * id + 5, failed: false }
+        Row { begin, t1_ns: 10 * id + 5, failed: false, said: 0 }
     }
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         };
         for id in [2, 0, 1] {
             let [begin, end] = levels(id);
-            kept.push(row(id), &begin, &end, &[(1, Value::Whole(3)); 2][..usize::try_from(id).unwrap()]);
+            kept.push(row(id), &begin, &end, &[pack((1, Value::Whole(3))); 2][..usize::try_from(id).unwrap()]);
         }
         let mut seen = Vec::new();
         kept.visit(|row, told, attributes| {
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn when_it_is_full_the_oldest_makes_way_and_is_counted() {
         let mut kept = Kept::new(1, 3);
-        (0..10).for_each(|id| kept.push(row(id), &[level(id, 0)], &[level(id, 0)], &[(9, Value::Number(1.5))]));
+        (0..10).for_each(|id| kept.push(row(id), &[level(id, 0)], &[level(id, 0)], &[pack((9, Value::Number(1.5)))]));
         let mut seen = Vec::new();
         kept.visit(|row, levels, attributes| seen.push((row.begin.id, levels[0].total_uj, attributes.len())));
         assert_eq!((seen, kept.overwritten), (vec![(7, 7, 1), (8, 8, 1), (9, 9, 1)], 7));

@@ -2,7 +2,7 @@
 
 use super::kept::Row;
 use super::level::Level;
-use super::log::{Attribute, Value};
+use super::log::{Packed, Value, unpack};
 use crate::choice::Domain;
 
 /// How far the energies of a span can be relied on.
@@ -78,7 +78,7 @@ impl Table {
     }
 
     /// Appends a span with the levels of all domains at its begin, then at its end.
-    pub fn add(&mut self, row: &Row, status: Status, levels: &[Level], attributes: &[Attribute]) {
+    pub fn add(&mut self, row: &Row, status: Status, levels: &[Level], attributes: &[Packed]) {
         let place = u32::try_from(self.name.len()).unwrap_or(u32::MAX);
         self.id.push(row.begin.id);
         self.name.push(row.begin.name);
@@ -87,10 +87,10 @@ impl Table {
         self.t0_ns.push(row.begin.t_ns);
         self.t1_ns.push(row.t1_ns);
         self.failed.push(row.failed);
-        self.attributes.extend(attributes.iter().map(|(key, value)| match value {
-            Value::Whole(number) => (place, *key, false, *number as f64),
-            Value::Number(number) => (place, *key, false, *number),
-            Value::Word(code) => (place, *key, true, f64::from(*code)),
+        self.attributes.extend(attributes.iter().map(|packed| match unpack(*packed) {
+            (key, Value::Whole(number)) => (place, key, false, number as f64),
+            (key, Value::Number(number)) => (place, key, false, number),
+            (key, Value::Word(code)) => (place, key, true, f64::from(code)),
         }));
         let (begin, end) = levels.split_at(levels.len() / 2);
         let is_lost = self.domains.iter().any(|one| begin[one.place].is_lost || end[one.place].is_lost);
