@@ -44,5 +44,12 @@ tsan: cargo  ## the threaded tests of the core under ThreadSanitizer (needs the 
 	RUSTFLAGS="$(TSAN_FLAGS)" CARGO_TARGET_DIR=target/tsan \
 	cargo +nightly test --package eco2ai-fast-core --lib --target x86_64-unknown-linux-gnu -- snapshot ring panel sampler keepalive meter
 
+bench: cargo $(BIN)/python  ## what the hot paths cost beside bare equivalents, each ratio in one run
+	$(BIN)/pip install --quiet '.[test]'
+	cargo bench --package eco2ai-fast-core --bench read
+	cargo bench --package eco2ai-fast-core --bench sampler
+	$(BIN)/python benches/bench_surface.py
+	$(BIN)/python benches/bench_span.py
+
 clean:
 	rm -rf $(VENV) target dist

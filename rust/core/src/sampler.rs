@@ -156,13 +156,20 @@ impl Turns {
             let _ = sys::pin_thread(&self.plan.cpus);
         }
         let mut deadline_ns = sys::clock_ns(sys::ClockId::Monotonic) + self.plan.period_ns;
-        while self.sleep_until(deadline_ns) {
+        while self.sleep_to_turn(deadline_ns) {
             let Some(panel) = self.panel.upgrade() else { return };
             let now_ns = sys::clock_ns(sys::ClockId::Monotonic);
+            let earliest_ns = now_ns.max(deadline_ns.saturating_sub(self.plan.period_ns / 2));
             deadline_ns = self.note(deadline_ns, now_ns);
-            if self.rhythms.is_empty() { self.tick(&panel) } else { self.hunt(&panel, now_ns, deadline_ns) }
+            if self.rhythms.is_empty() { self.tick(&panel) } else { self.hunt(&panel, earliest_ns, deadline_ns) }
         }
         self.note_cost();
+    }
+
+    /// Sleeps to the deadline, but not before a hunt, which sleeps until its change is due: half a period before or after
+    /// the deadline is as good, and one wake-up is cheaper than two.
+    fn sleep_to_turn(&self, deadline_ns: u64) -> bool {
+        self.sleep_until(if self.rhythms.is_empty() { deadline_ns } else { 0 })
     }
 
     /// Sleeps; false once the thread is asked to stop.
@@ -178,11 +185,11 @@ impl Turns {
     }
 
     /// Stamps one change of each hunted counter, in the order in which they are due; the next deadline cuts it short.
-    fn hunt(&mut self, panel: &Panel, now_ns: u64, until_ns: u64) {
-        self.rhythms.sort_unstable_by_key(|(_, rhythm)| rhythm.span_after(now_ns).0);
+    fn hunt(&mut self, panel: &Panel, earliest_ns: u64, until_ns: u64) {
+        self.rhythms.sort_unstable_by_key(|(_, rhythm)| rhythm.span_after(earliest_ns).0);
         for index in 0..self.rhythms.len() {
             let (target, rhythm) = self.rhythms[index];
-            let (from_ns, to_ns) = rhythm.span_after(sys::clock_ns(sys::ClockId::Monotonic));
+            let (from_ns, to_ns) = rhythm.span_after(earliest_ns.max(sys::clock_ns(sys::ClockId::Monotonic)));
             if from_ns > until_ns && index > 0 {
                 return;
             }
