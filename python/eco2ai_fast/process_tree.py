@@ -66,7 +66,7 @@ def own_s() -> float:
 
 def cpu_s(processes: Iterable[Process]) -> float:
     """CPU time of processes and of the children they waited for, in seconds."""
-    return sum(process.cpu_ticks for process in processes) / _TICKS_PER_S
+    return sum(one.cpu_ticks for one in processes) / _TICKS_PER_S
 
 
 def living_below(pid: int) -> list[Process]:

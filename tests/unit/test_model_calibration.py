@@ -20,13 +20,7 @@ from eco2ai_fast.testing import ManualClock, ScriptedDomain, meter
 S = 1_000_000_000
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
-
-@pytest.fixture(autouse=True)
-def _own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("ECO2AI_FAST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("own_config")
 
 
 def calibrate(*arguments: str) -> Result:

@@ -19,13 +19,7 @@ PACKAGE = ScriptedDomain("package", [(0, 1_000_000), (2 * SECOND, 91_000_000)], 
 DRAM = ScriptedDomain("dram", [(0, 0), (2 * SECOND, 10_000_000)], modelled=True, sensor_rel=0.25)
 CORE = ScriptedDomain("core", [(0, 0), (2 * SECOND, 60_000_000)])
 
-
-@pytest.fixture(autouse=True)
-def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("ECO2AI_FAST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("own_config")
 
 
 def measured(*domains: ScriptedDomain, seconds: float = 2.0, zone: str | None = "FR", pue: float | None = None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,8 @@ from eco2ai_fast import settings
 
 
 @pytest.fixture(autouse=True)
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A configuration directory of the test's own, no variable of ours set, nothing configured."""
-    for name in os.environ:
-        if name.startswith("ECO2AI_FAST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(settings, "_configured", {})
-    return tmp_path / "eco2ai_fast" / "config.toml"
+def config(own_config: Path) -> Path:
+    return own_config
 
 
 def write(config: Path, text: str) -> None:

@@ -24,10 +24,7 @@ pub fn discover(root: &Root, found: &mut Discovery) {
         let text = |name: &str| root.text(&format!("{path}/{name}")).unwrap_or_default();
         if text("type") == "Battery" && text("scope") != "Device" {
             let number = name.trim_start_matches(|letter: char| !letter.is_ascii_digit()).parse().unwrap_or(0);
-            match spec(root, number, &path) {
-                Ok(spec) => file::add([spec], found),
-                Err(finding) => found.findings.push(finding),
-            }
+            file::add(spec(root, number, &path), found);
         }
     }
 }

@@ -44,7 +44,7 @@ fn intel(root: &Root, card: u32, path: &str, found: &mut Discovery) {
         found.findings.push(Finding::of(NAME, Availability::Absent, detail));
         return;
     }
-    take(
+    file::add(
         file::open(root, NAME, &file).map(|file| spec(root, card, Form::Counter(file), Scale::MICROJOULE, path)),
         found,
     );
@@ -66,7 +66,7 @@ fn amd(root: &Root, card: u32, device: &str, path: &str, found: &mut Discovery) 
         (_, Some((_, offset))) => {
             let scale = Scale::power_of_two(METRICS_EXPONENT).unwrap_or(Scale::MICROJOULE);
             let form = |file| spec(root, card, Form::Binary(file, header, *offset), scale, &table);
-            take(file::open(root, NAME, &table).map(form), found);
+            file::add(file::open(root, NAME, &table).map(form), found);
         }
         ((1, 0..=3), None) => {
             found.findings.push(refusal("whose energy has no stated unit: the power of hwmon is taken"));
@@ -99,7 +99,7 @@ fn amd_power(root: &Root, card: u32, path: &str, found: &mut Discovery) {
         return;
     };
     let gauge = |file| Spec { shape, ..spec(root, card, Form::Gauges(vec![file], vec![]), Scale::NANOJOULE, path) };
-    take(file::open(root, NAME, &format!("{path}/{input}")).map(gauge), found);
+    file::add(file::open(root, NAME, &format!("{path}/{input}")).map(gauge), found);
 }
 
 fn spec(root: &Root, card: u32, form: Form, scale: Scale, path: &str) -> Spec {
@@ -114,12 +114,5 @@ fn spec(root: &Root, card: u32, form: Form, scale: Scale, path: &str) -> Spec {
         max_power_uw: CARD_UW,
         sensor_rel: REL,
         detail: format!("{} ({UNTRIED})", root.path(path).display()),
-    }
-}
-
-fn take(spec: Result<Spec, Finding>, found: &mut Discovery) {
-    match spec {
-        Ok(spec) => file::add([spec], found),
-        Err(finding) => found.findings.push(finding),
     }
 }

@@ -117,23 +117,21 @@ pub struct FileSource {
     meters: Vec<Meter>,
 }
 
-/// Reads each meter once. What answers becomes a source of its own, so that a slow one delays no other; what does not is
-/// a finding.
-pub fn add(specs: impl IntoIterator<Item = Spec>, found: &mut Discovery) {
-    for spec in specs {
-        let domain = Some(spec.place.id());
-        let answer = spec.form.read();
-        let availability = answer.map_or_else(availability, |_| Availability::Available);
-        let why = answer.err().map_or(String::new(), |fault| format!(": {}", fault.as_str()));
-        found.findings.push(Finding {
-            source: spec.source,
-            domain,
-            availability,
-            detail: format!("{}{why}", spec.detail),
-        });
-        if let Ok(raw) = answer {
-            found.sources.push(Box::new(FileSource::of(spec, raw)));
-        }
+/// Reads a meter once, if its files could be opened. What answers becomes a source of its own, so that a slow one delays
+/// no other; what does not is a finding.
+pub fn add(spec: Result<Spec, Finding>, found: &mut Discovery) {
+    let spec = match spec {
+        Ok(spec) => spec,
+        Err(finding) => return found.findings.push(finding),
+    };
+    let domain = Some(spec.place.id());
+    let answer = spec.form.read();
+    let availability = answer.map_or_else(availability, |_| Availability::Available);
+    let why = answer.err().map_or(String::new(), |fault| format!(": {}", fault.as_str()));
+    let detail = format!("{}{why}", spec.detail);
+    found.findings.push(Finding { source: spec.source, domain, availability, detail });
+    if let Ok(raw) = answer {
+        found.sources.push(Box::new(FileSource::of(spec, raw)));
     }
 }
 
@@ -248,10 +246,8 @@ fn binary(table: &File, header: [u8; 4], offset: u64) -> Result<u64, Fault> {
 
 fn availability(fault: Fault) -> Availability {
     match fault {
-        Fault::NotPermitted => Availability::NotPermitted,
-        Fault::Vanished => Availability::Absent,
         Fault::NO_VALUE => Availability::NotSupported,
-        _ => Availability::Failed,
+        _ => Availability::from_fault(fault),
     }
 }
 

@@ -71,7 +71,7 @@ fn amd_energy(root: &Root, path: &str, found: &mut Discovery) {
             sensor_rel: AMD_REL,
             detail: format!("{} ({label}, {UNTRIED})", root.path(path).display()),
         };
-        take(file::open(root, NAME, &file).map(spec), found);
+        file::add(file::open(root, NAME, &file).map(spec), found);
     }
 }
 
@@ -94,7 +94,7 @@ fn ina3221(root: &Root, path: &str, found: &mut Discovery) {
             tick_ns: interval_ms * NS_PER_MS,
             ..whole(root, path, &label)
         };
-        take(files.map(spec), found);
+        file::add(files.map(spec), found);
     }
 }
 
@@ -116,7 +116,7 @@ fn power_meter(root: &Root, path: &str, grace: &mut BTreeMap<u32, Vec<(String, S
     let interval_ms = root.number(&format!("{base}/power1_average_interval")).unwrap_or(0);
     let spec =
         |file| Spec { tick_ns: interval_ms * NS_PER_MS, ..averaged(vec![file], vec![], whole(root, &base, "ACPI")) };
-    take(file.map(spec), found);
+    file::add(file.map(spec), found);
 }
 
 /// Grace shows the socket, and of it the cores and the rest of the chip; what remains is its memory.
@@ -135,8 +135,8 @@ fn grace_socket(root: &Root, socket: u32, rails: &[(String, String)], found: &mu
         let spec = Spec { place: Place::of_package(kind, socket), detail, ..whole(root, all, "") };
         averaged(plus, minus, spec)
     };
-    take(chip().map(|chip| of(Kind::Package, chip, vec![])), found);
-    take(chip().and_then(|chip| Ok(of(Kind::Dram, vec![open(all)?], chip))), found);
+    file::add(chip().map(|chip| of(Kind::Package, chip, vec![])), found);
+    file::add(chip().and_then(|chip| Ok(of(Kind::Dram, vec![open(all)?], chip))), found);
 }
 
 /// A firmware gauge of averages, in microwatts.
@@ -157,13 +157,6 @@ fn whole(root: &Root, path: &str, label: &str) -> Spec {
         max_power_uw: COMPUTER_UW,
         sensor_rel: BOARD_REL,
         detail: format!("{} ({label}, {UNTRIED})", root.path(path).display()),
-    }
-}
-
-fn take(spec: Result<Spec, Finding>, found: &mut Discovery) {
-    match spec {
-        Ok(spec) => file::add([spec], found),
-        Err(finding) => found.findings.push(finding),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::clock::Clock;
 use crate::domain::{Channel, Kind};
 use crate::error::Error;
+use crate::error::Fault;
 use crate::sample::Sample;
 
 pub mod battery;
@@ -100,6 +101,15 @@ impl Availability {
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Self::Absent,
             Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ENOSYS) => Self::NotSupported,
             _ => Self::Failed,
+        }
+    }
+
+    /// What the fault of a first reading means for the source.
+    pub fn from_fault(fault: Fault) -> Self {
+        match fault {
+            Fault::NotPermitted => Self::NotPermitted,
+            Fault::Vanished => Self::Absent,
+            Fault::Failed(_) | Fault::Garbage | Fault::Zero | Fault::Stuck => Self::Failed,
         }
     }
 }

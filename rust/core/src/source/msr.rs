@@ -174,10 +174,8 @@ fn failed(cpu: u32, register: u64, fault: Fault) -> Finding {
 /// EIO is how the driver says that a processor lacks a register.
 fn availability(fault: Fault) -> Availability {
     match fault {
-        Fault::NotPermitted => Availability::NotPermitted,
         Fault::Failed(libc::EIO) => Availability::NotSupported,
-        Fault::Vanished => Availability::Absent,
-        _ => Availability::Failed,
+        _ => Availability::from_fault(fault),
     }
 }
 

@@ -189,19 +189,11 @@ fn open_zone(root: &Root, zone: &Zone, info: &CpuInfo) -> Result<(Channel, Count
     let file = File::open(&energy_path)
         .map_err(|error| finding(zone, Availability::from_io(&error), format!("{shown}: {error}")))?;
     if let Err(fault) = read_count(&file) {
-        return Err(finding(zone, availability(fault), format!("{shown}: {}", fault.as_str())));
+        return Err(finding(zone, Availability::from_fault(fault), format!("{shown}: {}", fault.as_str())));
     }
     let name_path = root.path(&format!("{}/name", zone.path));
     let counter = Counter { file, energy_path, name_path, name: zone.name.clone() };
     Ok((channel(root, zone, shown, info), counter))
-}
-
-fn availability(fault: Fault) -> Availability {
-    match fault {
-        Fault::NotPermitted => Availability::NotPermitted,
-        Fault::Vanished => Availability::Absent,
-        Fault::Failed(_) | Fault::Garbage | Fault::Zero | Fault::Stuck => Availability::Failed,
-    }
 }
 
 fn channel(root: &Root, zone: &Zone, path: String, info: &CpuInfo) -> Channel {
