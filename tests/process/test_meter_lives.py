@@ -150,6 +150,7 @@ def test_leaving_with_open_windows_and_running_threads_is_quiet() -> None:
 
 def test_ctrl_c_is_the_programs_own_and_the_meter_stops_with_it() -> None:
     program = PRELUDE + textwrap.dedent("""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
         with started(rate_hz=1000) as meter, eco.measure(meter=meter) as m:
             try:
                 print("ready", flush=True)

@@ -30,10 +30,11 @@ CORE_ROWS = (
 # What a module of the package may import when it is imported itself, beside itself, _core, settings and quantity.
 PACKAGE_ROWS = (
     {"settings", "quantity", "_core", "statistics", "synchronise"},
-    {"carbon", "attribution", "calibration"},
-    {"process_tree"},
+    {"carbon", "attribution", "calibration", "origin"},
+    {"process_tree", "footprint"},
     {"process_share"},
     {"measurement"},
+    {"bins"},
     {"meter", "presentation", "energies", "record", "decorator"},
     {"stopwatch", "shares", "ranks"},
     {"streams"},
@@ -44,7 +45,7 @@ PACKAGE_ROWS = (
     {"tracking"},
     {"tracker", "testing"},
     {"tracked"},
-    {"compat"},
+    {"compat", "report", "export"},
     {"cli"},
 )
 UNSAFE = {
