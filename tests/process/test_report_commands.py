@@ -129,6 +129,19 @@ def test_zones_finds_by_name_and_namibia_is_no_missing_value(cli) -> None:
     assert cli.run("zones", "no such place").returncode == 1
 
 
+def test_run_at_rest_fills_the_calibration_of_its_own_host_alone(cli, saved) -> None:
+    rest = saved(record(500, 50, power_w=2.0), name="rest.jsonl")
+    other = record(host={"hash": "1" * 32, "boot_id": "boot-2"})
+    done = cli.run("report", saved(record(), other), "--idle", rest, "--format", "boamps")
+    mine, others = json.loads(done.stdout)["measures"]
+    assert mine["powerCalibrationMeasurement"] == pytest.approx(100 / 3.6e6)
+    assert mine["durationCalibrationMeasurement"] == 50.0
+    assert "powerCalibrationMeasurement" not in others
+    assert mine["powerConsumption"] == others["powerConsumption"]
+    assert "above rest" in cli.run("report", saved(record()), "--idle", rest).stdout
+    assert "another host" in cli.run("report", saved(other), "--idle", rest).stderr
+
+
 def test_contract_is_used_up_over_the_runs(cli, saved) -> None:
     kwh = 1000 / 3.6e6
     path = saved(record(0, 100), record(100, 100))

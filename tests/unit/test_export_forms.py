@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +52,15 @@ def test_model_card_with_a_hostile_name_holds_it_as_text(hostile: str) -> None:
     (found,) = yaml.safe_load_all(written.removesuffix("---\n"))
     assert found["co2_eq_emissions"]["training_type"] == hostile.encode("utf-8", "replace").decode()
     assert set(found) == {"co2_eq_emissions"}
+
+
+@pytest.mark.parametrize("power_w", [1e-3, 1e-2, 1.0, 1e6])
+def test_hub_filters_a_model_card_by_its_grams_however_few(power_w: float) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    helpers = pytest.importorskip("huggingface_hub.utils.endpoint_helpers")
+    made = record(power_w=power_w)
+    model = SimpleNamespace(card_data=hub.ModelCard(huggingface.text([made])).data)
+    assert helpers._is_emission_within_threshold(model, 0.99 * made["co2e_g"], 1.01 * made["co2e_g"])
 
 
 @pytest.mark.parametrize("power_w", [1e-6, 1e-3, 1.0, 1e6])

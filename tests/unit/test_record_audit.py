@@ -199,6 +199,28 @@ def test_commit_is_that_of_the_working_directory_packed_or_not(tmp_path: Path, m
     assert made()["code_commit"] == "b" * 40
 
 
+def test_commit_of_a_worktree_is_found_in_the_repository_that_it_belongs_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, shared = tmp_path / "repo/.git/worktrees/w", tmp_path / "repo/.git"
+    (shared / "refs/heads").mkdir(parents=True)
+    own.mkdir(parents=True)
+    (shared / "refs/heads/w").write_text(f"{'c' * 40}\n")
+    (own / "HEAD").write_text("ref: refs/heads/w\n")
+    (own / "commondir").write_text("../..\n")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / ".git").write_text(f"gitdir: {own}\n")
+    monkeypatch.chdir(tree)
+    assert made()["code_commit"] == "c" * 40
+
+
+def test_sum_of_two_measurements_is_a_record_too() -> None:
+    first, second = measured(PACKAGE, DRAM)[0], measured(PACKAGE, DRAM)[0]
+    found = check((first + second).to_record())
+    assert (found["energy_j"], found["bins"]["energy_j"]["package-0"]) == (200.0, [180.0])
+
+
 def test_every_record_has_an_id_of_its_own() -> None:
     m, _ = measured(PACKAGE)
     assert m.to_record()["id"] != m.to_record()["id"]

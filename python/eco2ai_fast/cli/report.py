@@ -9,6 +9,7 @@ import click
 from .. import carbon
 from ..carbon.scope2 import Instrument
 from ..footprint import Terms, with_terms
+from ..report.overlap import host
 from ..report.wording import line
 from . import output, records
 
@@ -45,6 +46,9 @@ S_PER_YEAR = 365 * 86_400.0
 @click.option("--embodied-kg", type=float, metavar="KG", help="kgCO2e of making the hardware; with --lifetime-years.")
 @click.option("--lifetime-years", type=float, metavar="YEARS", help="How long the hardware is used.")
 @click.option("--embodied-share", type=float, default=1.0, metavar="SHARE", help="Part of the hardware in use, 0 to 1.")
+@click.option(
+    "--idle", "idle_path", metavar="RECORD", help="A run with the machine at rest: `run -o RECORD -- sleep 60`."
+)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write there instead of to standard output.")
 def command(
     paths: tuple[str, ...],
@@ -58,6 +62,7 @@ def command(
     embodied_kg: float | None,
     lifetime_years: float | None,
     embodied_share: float,
+    idle_path: str | None,
     path: str | None,
 ) -> None:
     """Report what runs cost, from the records that `run -o FILE` or `to_record()` made.
@@ -80,6 +85,7 @@ def command(
             "lifetime_s": None if lifetime_years is None else lifetime_years * S_PER_YEAR,
             "embodied_share": embodied_share,
         }
+        found = _above_rest(found, records.read([idle_path])) if idle_path else found
         found = _with_terms(found, [_instrument(one) for one in instruments], residual, terms)
         text = _text(found, form, by, _unit(unit) if unit else None)
     except (KeyError, TypeError, AttributeError) as error:
@@ -123,6 +129,22 @@ def _with_terms(
             instruments = _left(instruments, market["covered_kwh"])
         made.append(new)
     return made
+
+
+def _above_rest(found: Sequence[Record], rest: Sequence[Record]) -> list[Record]:
+    """The records with the power at rest of their host; records of other hosts as they are."""
+    by_host = {host(one): one for one in rest if one["energy_j"] is not None and one["duration_s"]}
+    if not any(host(record) in by_host for record in found):
+        raise records.RecordError("--idle: that run is of another host, or holds no energy")
+    return [_with_rest(record, by_host.get(host(record))) for record in found]
+
+
+def _with_rest(record: Record, rest: Record | None) -> Record:
+    if rest is None:
+        return record
+    source = f"record {rest['id']}"
+    terms = Terms(idle_energy_j=rest["energy_j"], idle_duration_s=rest["duration_s"], idle_source=source)
+    return with_terms(record, terms)
 
 
 def _left(instruments: Sequence[Instrument], used_kwh: float) -> list[Instrument]:

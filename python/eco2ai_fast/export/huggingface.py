@@ -1,7 +1,7 @@
 """The `co2_eq_emissions` of a Hugging Face model card.
 
 Form: huggingface/hub-docs, docs/hub/model-cards-co2.md. `emissions` is in grams, and the Hub takes the first number of
-its text, so that it must not have an exponent. YAML 1.1 and 1.2 read the strings here alike.
+its text, so that it must not have an exponent, not even after a parser. YAML 1.1 and 1.2 read the strings here alike.
 """
 
 from __future__ import annotations
@@ -23,13 +23,22 @@ def text(records: Sequence[Mapping[str, Any]]) -> str:
     if total.co2e_g is None:
         raise ValueError("no grams are known of these records, and a model card cannot say so")
     fields = {
-        "emissions": decimal(total.co2e_g),
+        "emissions": _amount(total.co2e_g),
         "source": _quoted(_source(total)),
         "training_type": _quoted(", ".join(total.stages()) or "unknown"),
         "geographical_location": _quoted(", ".join(total.places()) or "unknown"),
         "hardware_used": _quoted(", ".join(total.hardware()) or "unknown"),
     }
     return "---\nco2_eq_emissions:\n" + "".join(f"  {key}: {value}\n" for key, value in fields.items()) + "---\n"
+
+
+def _amount(grams: float) -> str:
+    """A number; but text where a reader that parses it and writes it again would come to an exponent.
+
+    huggingface_hub 2.4.0 searches `str()` of the parsed value: of 0.0000115 that is "1.15e-05", read as 1.15 grams.
+    """
+    text = decimal(grams)
+    return f'"{text}"' if "e" in str(grams) else text
 
 
 def _source(total: Total) -> str:
