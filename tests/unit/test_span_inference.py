@@ -222,3 +222,12 @@ def test_a_gpu_is_waited_for_at_begin_first_output_and_end(world: World) -> None
         assert len(calls) == 2
         request.output()
     assert len(calls) == 3
+
+
+def test_switched_off_requests_do_nothing_and_report_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECO2AI_FAST_DISABLE", "1")
+    requests = eco.inference(eco.Meter(sources="estimate"), "token")
+    with requests.request() as request:
+        request.output()
+    report = requests.report()
+    assert report.requests == 0 and np.isnan(report.per_unit_j) and "0 requests" in repr(report)
