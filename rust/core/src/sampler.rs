@@ -169,12 +169,16 @@ impl Turns {
     /// Sleeps to the deadline, but not before a hunt, which sleeps until its change is due: half a period before or after
     /// the deadline is as good, and one wake-up is cheaper than two.
     fn sleep_to_turn(&self, deadline_ns: u64) -> bool {
-        self.sleep_until(if self.rhythms.is_empty() { deadline_ns } else { 0 })
+        if self.rhythms.is_empty() { self.sleep_until(deadline_ns) } else { self.goes_on() }
     }
 
     /// Sleeps; false once the thread is asked to stop.
     fn sleep_until(&self, deadline_ns: u64) -> bool {
         sys::sleep_until(&self.stop, deadline_ns);
+        self.goes_on()
+    }
+
+    fn goes_on(&self) -> bool {
         // Acquire: pairs with the Release in Sampler::drop().
         self.stop.load(Ordering::Acquire) == 0
     }
