@@ -9,6 +9,7 @@ mod calls;
 mod errors;
 mod meter;
 mod reading;
+mod share;
 mod span;
 mod testing;
 mod window;
@@ -28,7 +29,9 @@ mod _core {
     #[pymodule_export]
     use super::reading::Reading;
     #[pymodule_export]
-    use super::span::{Span, own_time, set_stage, share_sigmas, shares};
+    use super::share::{own_time, share_sigmas, shares};
+    #[pymodule_export]
+    use super::span::{Span, set_stage};
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
