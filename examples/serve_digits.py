@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 import eco2ai_fast as eco
 
@@ -64,4 +65,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    # One thread a request: several with a pool of their own would wait for each other.
+    with threadpool_limits(1):
+        asyncio.run(main())

@@ -8,7 +8,8 @@ from . import settings
 from .carbon import Intensity, co2e_g, here, kwh
 from .measurement import Per
 from .quantity import si
-from .spans import LOST, Spans
+from .span_columns import LOST
+from .spans import Spans
 from .statistics import Z_95, effective_size, t_95
 
 TYPE_CHECKING = False

@@ -59,29 +59,44 @@ def evaluate(
     warmup: requests at the begin that do not count; None: found from the energies. In the order of t0_ns.
     """
     order = np.argsort(t0_ns, kind="stable")
-    count = len(order)
-    t0_ns, first_ns, t1_ns = (np.asarray(column, "u8")[order] for column in (t0_ns, first_ns, t1_ns))
-    has_first = first_ns > 0
-    middle_ns = np.where(has_first, first_ns, t1_ns)
+    rows = np.zeros(len(order), FIELDS)
+    for field, column in (("t0_ns", t0_ns), ("first_ns", first_ns), ("t1_ns", t1_ns), ("units", units)):
+        rows[field] = np.asarray(column)[order]
+    rows["failed"] = False if failed is None else np.asarray(failed)[order]
     others = (np.zeros(0, "u8"), np.zeros(0, "u8")) if unfinished is None else unfinished
-    phases = None if weights is None else np.concatenate([np.asarray(one, "f8")[order] for one in weights])
-    if phases is not None:
-        phases = np.concatenate([phases, np.full(len(others[0]), phases.mean())])
-    starts, ends = np.concatenate([t0_ns, middle_ns, others[0]]), np.concatenate([middle_ns, t1_ns, others[1]])
-    parts = divide(curve, starts, ends, phases, idle_w)
+    chosen = None if weights is None else [np.asarray(one, "f8")[order] for one in weights]
+    whole_j = _divide(rows, curve, others, chosen, idle_w)
+    return Report(rows, whole_j, idle_w, sensor_rel, unit, warmup)
+
+
+def _divide(
+    rows: Column, curve: Curve, others: tuple[Column, Column], weights: list[Column] | None, idle_w: float | None
+) -> tuple[float, ...]:
+    """Fills in the energies; returns whole, rest, unfinished, idle, net rest and net unfinished in joules.
+
+    Each request makes two claims, before and after its first output, and each unfinished one a third.
+    """
+    count, has_first = len(rows), rows["first_ns"] > 0
+    middle_ns = np.where(has_first, rows["first_ns"], rows["t1_ns"])
+    starts, ends = (
+        np.concatenate([rows["t0_ns"], middle_ns, others[0]]),
+        np.concatenate([middle_ns, rows["t1_ns"], others[1]]),
+    )
+    if weights is not None:
+        weights = [*weights, np.full(len(others[0]), np.mean(weights) if count else 0.0)]
+    parts = divide(curve, starts, ends, None if weights is None else np.concatenate(weights), idle_w)
     owner = np.concatenate([np.arange(count), np.arange(count), np.full(len(others[0]), count)])
     owned = parts.by_owner(owner, count + 1)
-    unfinished_uj, unfinished_net_uj = int(owned.energy_uj[count]), int(owned.net_uj[count])
-    rows = np.zeros(count, FIELDS)
-    rows["t0_ns"], rows["first_ns"], rows["t1_ns"] = t0_ns, first_ns, t1_ns
-    rows["units"] = np.asarray(units, "f8")[order]
-    rows["energy_j"], rows["sampling_j"] = owned.energy_uj[:count] / UJ_PER_J, Z_95 * owned.sigma_uj[:count] / UJ_PER_J
+    rows["energy_j"], rows["sampling_j"] = (
+        owned.energy_uj[:count] / UJ_PER_J,
+        Z_95 * owned.sigma_uj[:count] / UJ_PER_J,
+    )
     rows["net_j"] = nan if idle_w is None else owned.net_uj[:count] / UJ_PER_J
     rows["prefill_j"] = np.where(has_first, parts.energy_uj[:count] / UJ_PER_J, nan)
     rows["decode_j"] = np.where(has_first, parts.energy_uj[count : 2 * count] / UJ_PER_J, nan)
-    rows["failed"] = False if failed is None else np.asarray(failed)[order]
-    whole = (curve.whole_uj, parts.rest_uj, unfinished_uj, parts.idle_uj, parts.net_rest_uj, unfinished_net_uj)
-    return Report(rows, tuple(one / UJ_PER_J for one in whole), idle_w, sensor_rel, unit, warmup)
+    unfinished = (int(owned.energy_uj[count]), int(owned.net_uj[count]))
+    sums_uj = (curve.whole_uj, parts.rest_uj, unfinished[0], parts.idle_uj, parts.net_rest_uj, unfinished[1])
+    return tuple(one / UJ_PER_J for one in sums_uj)
 
 
 class Spread:

@@ -11,7 +11,8 @@ from . import settings
 from .measurement import NS_PER_S
 from .requests import Report, evaluate
 from .shares import Curve
-from .spans import LOST, curve_of, idle_power, named, numbers
+from .span_columns import LOST, curve_of, named, numbers
+from .spans import idle_power
 from .synchronise import synchroniser
 
 TYPE_CHECKING = False

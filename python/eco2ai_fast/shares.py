@@ -61,6 +61,7 @@ class Curve:
     def between(self, t0_ns: Column, t1_ns: Column) -> Parts:
         """All the energy of each interval, whoever else is active."""
         first, last = (np.searchsorted(self.t_ns, np.asarray(ends, "u8")) for ends in (t0_ns, t1_ns))
+        last = np.maximum(first, last)
         rise = [column[last] - column[first] for column in (self.energy_uj, self.modelled_uj)]
         return Parts(rise[0], rise[1], np.hypot(self.sigma_uj[first], self.sigma_uj[last]))
 

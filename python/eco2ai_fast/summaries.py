@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from .quantity import si
-from .spans import LOST
+from .span_columns import LOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

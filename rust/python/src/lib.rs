@@ -12,6 +12,7 @@ mod interpreter;
 mod meter;
 mod processor;
 mod reading;
+mod share;
 mod span;
 mod testing;
 mod window;
@@ -37,7 +38,9 @@ mod _core {
     #[pymodule_export]
     use super::reading::Reading;
     #[pymodule_export]
-    use super::span::{Span, own_time, set_stage, share_sigmas, shares};
+    use super::share::{own_time, share_sigmas, shares};
+    #[pymodule_export]
+    use super::span::{Span, set_stage};
     #[pymodule_export]
     use super::testing::{ManualClock, ScriptedDomain};
     #[pymodule_export]
