@@ -37,7 +37,7 @@ PACKAGE_ROWS = (
     {"bins"},
     {"meter", "presentation", "energies", "record", "decorator"},
     {"stopwatch", "shares", "ranks"},
-    {"streams"},
+    {"streams", "span_columns"},
     {"spans"},
     {"summaries"},
     {"requests"},
