@@ -12,6 +12,7 @@ mod interpreter;
 mod meter;
 mod processor;
 mod reading;
+mod recorded;
 mod span;
 mod testing;
 mod window;
@@ -36,6 +37,8 @@ mod _core {
     use super::processor::Processor;
     #[pymodule_export]
     use super::reading::Reading;
+    #[pymodule_export]
+    use super::recorded::recorded_heights;
     #[pymodule_export]
     use super::span::{Span, own_time, set_stage, share_sigmas, shares};
     #[pymodule_export]
