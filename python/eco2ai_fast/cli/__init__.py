@@ -9,7 +9,7 @@ import click
 from .._core import __version__
 
 # In the order of `--help`.
-COMMANDS = ("run", "doctor", "convert", "config", "calibrate", "shim")
+COMMANDS = ("run", "record", "join", "doctor", "convert", "config", "calibrate", "shim")
 
 
 class _Commands(click.Group):
