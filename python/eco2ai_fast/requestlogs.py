@@ -237,7 +237,7 @@ def _of_rows(rows: Iterator[dict[str, Any]], path: str, clock: str | None) -> Lo
 
 def _clock_of(value: Any) -> str:
     """What a number of this size, or a word, must be read from. Seconds since boot stay below 30 years, ns above 100 s;
-    Unix time is about 1.7e9 s or 1.7e18 ns."""
+    Unix time is about 1.8e9 s, 1.8e12 ms or 1.8e18 ns."""
     try:
         size = float(value)
     except ValueError:
@@ -246,7 +246,7 @@ def _clock_of(value: Any) -> str:
         return "seconds"
     if size < 1e10 or size >= 1e18:
         return "utc"
-    if 1e11 <= size < 1e12 or 1e13 <= size < 1e18:
+    if 1e11 <= size < 1.2e12 or 2.5e12 <= size < 1e18:
         return "monotonic_ns"
     raise ValueError(f"the clock of {value} cannot be told from its size (UTC in ms?): say which one it is")
 
