@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CLOCKS = ("monotonic_ns", "seconds", "utc")
 PIECE = 1 << 20
+# How much of a number may be left behind when its begin already reads as one: ".", or "e-".
+MOST_TAIL = 2
 _NEEDED = ("start_times", "ttfts", "itls", "output_lens")
 # Of vLLM's file we keep numbers of requests; texts are passed over one at a time.
 _REDUCED: dict[str, Callable[[Any], float]] = {
@@ -123,6 +125,9 @@ class _Stream:
 
     def peek(self) -> str:
         """The next letter that is no space; "" at the end."""
+        letter = self._text[self._at : self._at + 1]
+        if letter and letter not in _SPACE:
+            return letter
         while True:
             while self._at < len(self._text) and self._text[self._at] in _SPACE:
                 self._at += 1
@@ -134,8 +139,8 @@ class _Stream:
         while True:
             try:
                 value, end = self._decode(self._text, self._at)
-                # A number at the very end of a piece may go on in the next.
-                if end < len(self._text) or not self._more():
+                # A number near the end of a piece may go on in the next: "1", "1.", "1e-".
+                if end + MOST_TAIL < len(self._text) or not self._more():
                     self._at = end
                     return value
             except json.JSONDecodeError:
@@ -157,7 +162,9 @@ class _Stream:
         self._take("[")
         while self.peek() != "]":
             yield self.value()
-            if self.peek() == ",":
+            if self._text.startswith(", ", self._at):  # as json.dump() writes it
+                self._at += 2
+            elif self.peek() == ",":
                 self._at += 1
         self._at += 1
 
@@ -169,7 +176,8 @@ class _Stream:
     def _more(self) -> bool:
         piece = "" if self._is_over else self._file.read(PIECE)
         self._is_over = not piece
-        self._text, self._at = self._text[self._at :] + piece, 0
+        if piece:
+            self._text, self._at = self._text[self._at :] + piece, 0
         return not self._is_over
 
 

@@ -148,6 +148,18 @@ def test_columns_of_different_length_and_broken_json_are_refused(tmp_path: Path)
         read_log(path)
 
 
+def test_numbers_are_whole_wherever_the_file_is_cut_into_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = vllm(tmp_path / "r", [10.0, 11.5], 0.25, [1e-05, 0.125])
+    whole = read_log(path)
+    for piece in range(1, 40):
+        monkeypatch.setattr("eco2ai_fast.requestlogs.PIECE", piece)
+        log = read_log(path)
+        for name in ("start_ns", "first_ns", "end_ns", "units", "failed"):
+            assert getattr(log, name).tolist() == getattr(whole, name).tolist(), piece
+
+
 def test_results_that_were_appended_are_read_one_after_another(tmp_path: Path) -> None:
     path = vllm(tmp_path / "r", [10.0, 11.0], 0.5, [0.5])
     path.write_text(path.read_text() + "\n" + path.read_text() + "\n")
