@@ -44,7 +44,7 @@ class Joined:
         rows: one for each request in the order of the logs: the fields of `report.rows` (not-a-number where there is no
             energy), and flag: a place in FLAGS.
         trace: the Trace. notes: what a reader must know, each a sentence.
-        co2e_g_per_1000: grams of CO2e for a thousand such requests; None without a known intensity.
+        co2e_g_per_1000: grams of CO2e for a thousand such requests; None if none counts.
         intensity, pue: what it was computed with.
     """
 

@@ -159,14 +159,27 @@ class _Stream:
         self._at += 1
 
     def elements(self) -> Iterator[Any]:
+        """Of a list; the caller takes nothing else before its end."""
         self._take("[")
         while self.peek() != "]":
+            yield from self._plain_elements()
             yield self.value()
-            if self._text.startswith(", ", self._at):  # as json.dump() writes it
-                self._at += 2
-            elif self.peek() == ",":
+            if self.peek() == ",":
                 self._at += 1
         self._at += 1
+
+    def _plain_elements(self) -> Iterator[Any]:
+        """Those that are whole in this piece and end as json.dump() ends them: nearly all of them."""
+        text, decode = self._text, self._decode
+        while True:
+            try:
+                value, end = decode(text, self._at)
+            except json.JSONDecodeError:
+                return
+            if not text.startswith(", ", end):
+                return
+            self._at = end + 2
+            yield value
 
     def _take(self, letter: str) -> None:
         if self.peek() != letter:

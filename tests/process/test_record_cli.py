@@ -128,6 +128,12 @@ def test_a_join_that_cannot_be_says_why_on_one_line(cli: CommandLine, tmp_path: 
         assert done.returncode == 1 and word in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", [("--idle", "much"), ("--split", "a:b")])
+def test_an_option_that_is_no_number_is_told(cli: CommandLine, tmp_path: Path, option: tuple[str, str]) -> None:
+    done = cli.run("join", "r.json", "--trace", "t", *option, cwd=tmp_path)
+    assert done.returncode == 2 and "is no number" in done.stderr
+
+
 def test_disabled_the_command_runs_and_nothing_is_written(cli: CommandLine, tmp_path: Path) -> None:
     cli.environment["ECO2AI_FAST_DISABLE"] = "1"
     assert cli.run("record", "--out", str(tmp_path / "t"), "--", "sh", "-c", "exit 3").returncode == 3

@@ -81,6 +81,23 @@ def test_an_hour_without_readings_is_a_gap_and_so_is_one_without_detail(tmp_path
     assert "2 gaps, the longest of 3600.0 s" in " ".join(trace.notes)
 
 
+def test_a_meter_that_could_not_be_read_for_an_hour_is_a_gap_of_that_hour(tmp_path: Path) -> None:
+    hour_s = 3600
+    moving = [(START_NS + tick * NS_PER_S, tick * 50_000_000) for tick in range(20)]
+    failing = [(START_NS + (20 + tick) * NS_PER_S, "vanished") for tick in range(hour_s)]
+    back = [(START_NS + (20 + hour_s + tick) * NS_PER_S, (20 + hour_s + tick) * 50_000_000) for tick in range(20)]
+    clock = ManualClock(START_NS)
+    package = ScriptedDomain("package", [*moving, *failing, *back], tick_s=1.0, range_uj=200_000_000)
+    with eco.Meter(sources=[package], clock=clock) as meter:
+        for tick in range(1, hour_s + 40):
+            clock.set(START_NS + tick * NS_PER_S + 1000)
+            meter.tick()
+        meter.save_trace(tmp_path / "t")
+    (gap,) = eco.load_trace(tmp_path / "t").gaps
+    assert gap["kind"] == "unread"
+    assert hour_s <= (int(gap["t1_ns"]) - int(gap["t0_ns"])) / 1e9 <= hour_s + 4
+
+
 def test_instants_outside_the_trace_are_refused(tmp_path: Path) -> None:
     trace = eco.load_trace(write(tmp_path / "t", seconds=2))
     for t0_ns, t1_ns in ((START_NS - 1, START_NS + 5), (START_NS, trace.end_ns + 1)):

@@ -57,11 +57,18 @@ def command(
 
 def _split(text: str) -> str | tuple[float, float]:
     before, colon, after = text.partition(":")
-    return (float(before), float(after)) if colon else text
+    return (_number(before, "--split"), _number(after, "--split")) if colon else text
 
 
 def _idle(text: str | None) -> float | str | None:
-    return text if text is None or text == "rest" else float(text)
+    return text if text is None or text == "rest" else _number(text, "--idle")
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.UsageError(f"{option}: {text!r} is no number") from None
 
 
 def _document(joined: Joined) -> dict[str, Any]:
