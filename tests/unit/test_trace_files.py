@@ -87,7 +87,7 @@ def test_a_meter_that_could_not_be_read_for_an_hour_is_a_gap_of_that_hour(tmp_pa
     failing = [(START_NS + (20 + tick) * NS_PER_S, "vanished") for tick in range(hour_s)]
     back = [(START_NS + (20 + hour_s + tick) * NS_PER_S, (20 + hour_s + tick) * 50_000_000) for tick in range(20)]
     clock = ManualClock(START_NS)
-    package = ScriptedDomain("package", [*moving, *failing, *back], tick_s=1.0, range_uj=200_000_000)
+    package = ScriptedDomain("package", [*moving, *failing, *back], tick_s=1.0)
     with eco.Meter(sources=[package], clock=clock) as meter:
         for tick in range(1, hour_s + 40):
             clock.set(START_NS + tick * NS_PER_S + 1000)
