@@ -20,9 +20,11 @@ from .stopwatch import configure, measure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import carbon, testing
+    from .joining import join
     from .projection import project
     from .serving import inference
     from .stages import life_cycle, roll_up, stage
+    from .traces import load_trace
     from .tracked import track
     from .tracker import Tracker
 
@@ -36,6 +38,8 @@ __all__ = [
     "roll_up",
     "inference",
     "project",
+    "load_trace",
+    "join",
     "Tracker",
     "track",
     "carbon",
@@ -57,6 +61,8 @@ _LAZY = {
     "roll_up": "stages:roll_up",
     "inference": "serving:inference",
     "project": "projection:project",
+    "load_trace": "traces:load_trace",
+    "join": "joining:join",
     "Tracker": "tracker:Tracker",
     "track": "tracked:track",
 }

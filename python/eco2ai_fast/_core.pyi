@@ -155,6 +155,10 @@ class Meter:
     def changes(self, domain: int) -> tuple[NDArray[uint64], NDArray[float64], NDArray[uint64]]:
         """Every recorded change of one domain: instants in ns, energy since the first reading in joules, half-widths of
         the instants in ns."""
+    def changes_since(self, domain: int, number: int) -> tuple[int, NDArray[uint64]]:
+        """For a reader that comes back for more: the number of the next change of one domain, and the changes from
+        `number` on that are still kept, (n, 5): instant in ns, energy since the first reading in microjoules,
+        half-width of the instant in ns, estimated part of the energy in microjoules, uncovered ns up to there."""
     @property
     def ledgers(self) -> list[tuple[int, int, int, int, int, int]]:
         """Of each sampling thread: wake-ups, late and missed deadlines, readings, CPU time in ns, time asleep in ns."""
@@ -220,6 +224,17 @@ def own_time(
     """Cuts the time of each lane into pieces of one owner: the interval that began last and still lasts.
 
     Returns the owners' places, begins and ends.
+    """
+
+_Column: TypeAlias = NDArray[uint64]
+
+def recorded_heights(
+    curve: tuple[_Column, _Column, _Column, _Column, _Column], tick_ns: int, at_ns: _Column
+) -> tuple[_Column, _Column, NDArray[float64], _Column]:
+    """What `Meter.heights` answers, of a curve that was written down.
+
+    curve: columns as those of `Meter.changes_since`, ascending; tick_ns: how often its meter moves. Ascending instants
+    are found quickest. Raises HistoryLost for an instant before the first.
     """
 
 def set_stage(code: int) -> None:

@@ -8,11 +8,13 @@ from .measurement import NS_PER_S, UJ_PER_J, Z_95
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
 
-    from ._core import Meter
+    from ._core import Domain, Meter
+    from .traces import Trace, TraceDomain
 
 FIELDS = np.dtype(
     [
@@ -27,7 +29,7 @@ FIELDS = np.dtype(
 )
 
 
-def energies(meter: Meter, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArray[Any]:
+def energies(meter: Meter | Trace, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArray[Any]:
     """Energy over the counted domains between t0_ns[i] and t1_ns[i]. Shapes: (n,), (n,) -> (n,) of FIELDS."""
     starts, ends = _instants(t0_ns), _instants(t1_ns)
     if starts.shape != ends.shape:
@@ -36,7 +38,8 @@ def energies(meter: Meter, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArray[Any]:
     rows["t0_ns"], rows["t1_ns"], rows["coverage"] = starts, ends, 1.0
     energy_uj, modelled_uj = np.zeros(len(starts), "i8"), np.zeros(len(starts), "i8")
     variance = np.zeros(len(starts))
-    for number, domain in enumerate(meter.domains):
+    domains: Sequence[Domain | TraceDomain] = meter.domains
+    for number, domain in enumerate(domains):
         if not domain.counted:
             continue
         totals, estimated, sigma_uj, uncovered_ns = _differences(meter, number, starts, ends)
@@ -75,7 +78,9 @@ def _instants(values: ArrayLike) -> NDArray[Any]:
     return np.ascontiguousarray(np.rint(array) if array.dtype.kind == "f" else array, dtype="u8")
 
 
-def _differences(meter: Meter, number: int, starts: NDArray[Any], ends: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+def _differences(
+    meter: Meter | Trace, number: int, starts: NDArray[Any], ends: NDArray[Any]
+) -> tuple[NDArray[Any], ...]:
     """Energy, estimated part, sigma (all uJ) and uncovered ns of one domain over each interval."""
     heights = meter.heights(number, np.concatenate([starts, ends]))
     total, estimated, sigma_uj, uncovered_ns = (np.split(column, 2) for column in heights)

@@ -159,6 +159,12 @@ class Meter(_core.Meter):
         t_ns, energy_j, _ = self.changes(self._number(domain))
         return t_ns, energy_j
 
+    def save_trace(self, path: str | PathLike[str]) -> None:
+        """Writes the recorded curves, as far back as the fine history reaches, to a trace file (see `load_trace`)."""
+        from .traces import save_trace
+
+        save_trace(self, path)
+
     def power(self, width_s: float = 0.01, domain: str | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean power over bins of `width_s`, derived from the curve: middles of the bins in ns, and watts.
 

@@ -11,9 +11,12 @@ from . import _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
+
+    from .traces import Trace, TraceDomain
 
     Column = NDArray[Any]
 
@@ -41,11 +44,12 @@ class Curve:
         self.grain_ns = grain_ns
 
     @classmethod
-    def of_meter(cls, meter: _core.Meter, t_ns: Column, places: list[int] | None = None) -> Curve:
-        """The curve of a meter's counted domains, or of those at `places`. Raises HistoryLost."""
+    def of_meter(cls, meter: _core.Meter | Trace, t_ns: Column, places: list[int] | None = None) -> Curve:
+        """The curve of the counted domains of a meter or a trace, or of those at `places`. Raises HistoryLost."""
         t_ns = np.unique(np.asarray(t_ns, "u8"))
         energy_uj, modelled_uj, variance = np.zeros(len(t_ns), "u8"), np.zeros(len(t_ns), "u8"), np.zeros(len(t_ns))
-        for place, domain in enumerate(meter.domains):
+        domains: Sequence[_core.Domain | TraceDomain] = meter.domains
+        for place, domain in enumerate(domains):
             if domain.counted if places is None else place in places:
                 total_uj, estimated_uj, sigma_uj, _ = meter.heights(place, t_ns)
                 energy_uj += total_uj

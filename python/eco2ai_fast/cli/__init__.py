@@ -9,7 +9,20 @@ import click
 from .._core import __version__
 
 # In the order of `--help`.
-COMMANDS = ("run", "report", "reprice", "zones", "import", "convert", "doctor", "config", "calibrate", "shim")
+COMMANDS = (
+    "run",
+    "record",
+    "join",
+    "report",
+    "reprice",
+    "zones",
+    "import",
+    "convert",
+    "doctor",
+    "config",
+    "calibrate",
+    "shim",
+)
 # A module cannot bear the name of a keyword and be imported by a statement.
 _MODULES = {"import": "import_"}
 

@@ -5,8 +5,8 @@
 
 use crate::domain::Channel;
 use crate::error::Lost;
-use crate::ring::{Entry, Ring};
-use crate::units::{self, NS_PER_S};
+use crate::ring::{Entries, Entry, Ring};
+use crate::units::{self, NS_PER_S, Scale};
 
 /// Changes kept: 16 s at 1 kHz, 27 minutes at 10 Hz; 0.8 MB.
 const FINE: usize = 1 << 14;
@@ -74,7 +74,7 @@ impl Curve {
     /// The energy up to `t_ns`.
     pub fn height(&self, t_ns: u64, channel: &Channel) -> Result<Height, Lost> {
         let segment = self.rings().find_map(|ring| Segment::around(ring, t_ns));
-        segment.map(|segment| segment.height(t_ns, channel)).ok_or_else(|| self.lost())
+        segment.map(|segment| segment.height(t_ns, channel.tick_ns, channel.scale)).ok_or_else(|| self.lost())
     }
 
     /// For the heights at many instants, in ascending order.
@@ -108,7 +108,14 @@ impl Curve {
 
     /// Every change that is still in the fine history, oldest first.
     pub fn entries(&self) -> Vec<Entry> {
-        (self.fine.oldest()..self.fine.pushed()).filter_map(|number| self.fine.get(number)).collect()
+        self.entries_since(0).1
+    }
+
+    /// The number of the next change to come, and every change from `number` on that is still in the fine history.
+    pub fn entries_since(&self, number: u64) -> (u64, Vec<Entry>) {
+        let next = self.fine.pushed();
+        let kept = (number.max(self.fine.oldest())..next).filter_map(|number| self.fine.get(number));
+        (next, kept.collect())
     }
 }
 
@@ -125,21 +132,22 @@ impl Cursor<'_> {
         if !self.segment.as_ref().is_some_and(|segment| segment.holds(t_ns)) {
             self.segment = self.curve.rings().find_map(|ring| Segment::around(ring, t_ns));
         }
-        self.segment.as_ref().map(|segment| segment.height(t_ns, self.channel)).ok_or_else(|| self.curve.lost())
+        let (tick_ns, scale) = (self.channel.tick_ns, self.channel.scale);
+        self.segment.as_ref().map(|segment| segment.height(t_ns, tick_ns, scale)).ok_or_else(|| self.curve.lost())
     }
 }
 
-fn last(ring: &Ring) -> Option<Entry> {
+fn last(ring: &impl Entries) -> Option<Entry> {
     ring.pushed().checked_sub(1).and_then(|number| ring.get(number))
 }
 
 /// The oldest entry that can be read; the writer may be overwriting the very first.
-fn first(ring: &Ring) -> Option<Entry> {
+fn first(ring: &impl Entries) -> Option<Entry> {
     (ring.oldest()..ring.pushed()).find_map(|number| ring.get(number))
 }
 
 /// The changes around an instant.
-struct Segment {
+pub(crate) struct Segment {
     before: Entry,
     /// `None` where the instant lies after the last change.
     after: Option<Entry>,
@@ -152,7 +160,7 @@ struct Segment {
 
 impl Segment {
     /// Finds the changes around `t_ns`; `None` if the ring does not reach so far back.
-    fn around(ring: &Ring, t_ns: u64) -> Option<Self> {
+    pub(crate) fn around(ring: &impl Entries, t_ns: u64) -> Option<Self> {
         let number = search(ring, t_ns)?;
         let near = |from: u64, to: u64| Some(power(&ring.get(from)?, &ring.get(to)?));
         let back = |steps: u64| near(number.checked_sub(steps)?, number + 1 - steps);
@@ -165,32 +173,33 @@ impl Segment {
         })
     }
 
-    fn holds(&self, t_ns: u64) -> bool {
+    pub(crate) fn holds(&self, t_ns: u64) -> bool {
         self.before.t_ns <= t_ns && self.after.is_none_or(|after| t_ns < after.t_ns)
     }
 
-    fn height(&self, t_ns: u64, channel: &Channel) -> Height {
+    /// `tick_ns`: how often the meter moves; `scale`: of the entries' counts.
+    pub(crate) fn height(&self, t_ns: u64, tick_ns: u64, scale: Scale) -> Height {
         let into_ns = t_ns.saturating_sub(self.before.t_ns);
         match &self.after {
-            Some(after) => self.between(after, into_ns, channel),
-            None => self.beyond(into_ns, channel),
+            Some(after) => self.between(after, into_ns, tick_ns, scale),
+            None => self.beyond(into_ns, scale),
         }
     }
 
     /// Between two changes: a step where the powers around show one, else evenly. The height is a function of the
     /// instant alone, in integers, so that differences telescope.
-    fn between(&self, after: &Entry, into_ns: u64, channel: &Channel) -> Height {
+    fn between(&self, after: &Entry, into_ns: u64, tick_ns: u64, scale: Scale) -> Height {
         let before = &self.before;
         let length_ns = (after.t_ns - before.t_ns).max(1);
         let fraction = into_ns as f64 / length_ns as f64;
         let even = |from: u64, to: u64| from + share(to.saturating_sub(from), into_ns, length_ns);
         let step = self.step(after);
-        let is_coarse = usize::from(length_ns > COARSE_TICKS * channel.tick_ns);
+        let is_coarse = usize::from(length_ns > COARSE_TICKS * tick_ns);
         let bridge = step.map_or_else(
             || BRIDGE_REL[is_coarse] * (self.restless * fraction * (1.0 - fraction)).sqrt(),
             |step| STEP_REL * (step.from - step.to).abs(),
         );
-        let stamps = power(before, after) * stamp_ns(before, after, fraction, channel.tick_ns);
+        let stamps = power(before, after) * stamp_ns(before, after, fraction, tick_ns);
         let counts = step.map(|step| units::whole(step.share(fraction) * length_ns as f64));
         let total =
             counts.map_or_else(|| even(before.total, after.total), |counts| (before.total + counts).min(after.total));
@@ -198,7 +207,7 @@ impl Segment {
             total,
             estimated: even(before.estimated, after.estimated),
             uncovered_ns: even(before.uncovered_ns, after.uncovered_ns),
-            sigma_uj: stamps.hypot(bridge * length_ns as f64) * channel.scale.microjoules_per_count(),
+            sigma_uj: stamps.hypot(bridge * length_ns as f64) * scale.microjoules_per_count(),
             is_open: false,
         }
     }
@@ -215,7 +224,7 @@ impl Segment {
     }
 
     /// After the last change the last power goes on, and is as uncertain as it is restless.
-    fn beyond(&self, beyond_ns: u64, channel: &Channel) -> Height {
+    fn beyond(&self, beyond_ns: u64, scale: Scale) -> Height {
         let before = &self.before;
         let power = self.powers_before[0].unwrap_or(0.0);
         let restless = self.restless.sqrt().max(power * UNIFORM) * beyond_ns as f64;
@@ -224,7 +233,7 @@ impl Segment {
             total: before.total + units::whole(power * beyond_ns as f64),
             estimated: before.estimated,
             uncovered_ns: before.uncovered_ns,
-            sigma_uj: sigma * channel.scale.microjoules_per_count(),
+            sigma_uj: sigma * scale.microjoules_per_count(),
             is_open: true,
         }
     }
@@ -256,7 +265,7 @@ fn stamp_ns(before: &Entry, after: &Entry, fraction: f64, tick_ns: u64) -> f64 {
 }
 
 /// Number of the last entry at or before `t_ns`; `None` if that is gone or never was.
-fn search(ring: &Ring, t_ns: u64) -> Option<u64> {
+fn search(ring: &impl Entries, t_ns: u64) -> Option<u64> {
     let (mut low, mut high) = (ring.oldest(), ring.pushed());
     while low < high {
         let middle = low.midpoint(high);
@@ -270,7 +279,7 @@ fn search(ring: &Ring, t_ns: u64) -> Option<u64> {
 }
 
 /// Half the mean square difference of neighbouring powers around entry `number`: the variance of the power per interval.
-fn restlessness(ring: &Ring, number: u64) -> f64 {
+fn restlessness(ring: &impl Entries, number: u64) -> f64 {
     let from = number.saturating_sub(NEIGHBOURS).max(ring.oldest());
     let entries = (from..=number + 1 + NEIGHBOURS).map_while(|number| ring.get(number));
     let (mut last, mut last_power, mut sum, mut differences) = (None, None, 0.0, 0_u32);
@@ -300,7 +309,6 @@ fn share(counts: u64, part: u64, whole: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::domain::{Kind, Place, Provenance, Range, Signal};
-    use crate::units::Scale;
     use proptest::prelude::*;
 
     fn channel() -> Channel {

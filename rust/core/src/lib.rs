@@ -39,6 +39,7 @@ pub mod keepalive;
 pub mod meter;
 pub mod panel;
 pub mod published;
+pub mod recorded;
 pub mod ring;
 pub mod sample;
 pub mod sampler;

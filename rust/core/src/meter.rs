@@ -236,6 +236,12 @@ impl Meter {
         Ok(self.curves().nth(domain).ok_or(Lost::Empty)?.0.entries())
     }
 
+    /// The number of the next change to come of one domain's curve, and every change from `number` on that is still kept:
+    /// for a reader that comes back for more. Where it came too late, the numbers tell how many are missing.
+    pub fn changes_since(&self, domain: usize, number: u64) -> Result<(u64, Vec<Entry>), Error> {
+        Ok(self.curves().nth(domain).ok_or(Lost::Empty)?.0.entries_since(number))
+    }
+
     fn curves(&self) -> impl Iterator<Item = (&Curve, &Channel)> {
         self.panels
             .iter()

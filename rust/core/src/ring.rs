@@ -29,6 +29,16 @@ struct Slot {
     words: [AtomicU64; WORDS],
 }
 
+/// Numbered entries, of which the oldest may be gone: a ring, or a curve that was written down.
+pub trait Entries {
+    /// Number of the oldest entry that can still be there.
+    fn oldest(&self) -> u64;
+    /// How many entries there ever were: the number of the next one.
+    fn pushed(&self) -> u64;
+    /// Entry `number`; `None` if it is gone or never was.
+    fn get(&self, number: u64) -> Option<Entry>;
+}
+
 /// A ring of entries.
 #[derive(Debug)]
 pub struct Ring {
@@ -52,25 +62,25 @@ impl Ring {
         self.pushed.store(number + 1, Ordering::Release);
     }
 
-    /// How many entries were ever pushed: the number of the next one.
-    pub fn pushed(&self) -> u64 {
+    #[allow(clippy::cast_possible_truncation)] // the remainder is below a slice's length
+    fn slot(&self, number: u64) -> &Slot {
+        &self.slots[(number % self.slots.len() as u64) as usize]
+    }
+}
+
+impl Entries for Ring {
+    fn oldest(&self) -> u64 {
+        self.pushed().saturating_sub(self.slots.len() as u64)
+    }
+
+    fn pushed(&self) -> u64 {
         // Acquire: pairs with the Release in push().
         self.pushed.load(Ordering::Acquire)
     }
 
-    /// Number of the oldest entry that can still be there.
-    pub fn oldest(&self) -> u64 {
-        self.pushed().saturating_sub(self.slots.len() as u64)
-    }
-
-    /// Entry `number`; `None` if it was overwritten, or is being so, or was never pushed.
-    pub fn get(&self, number: u64) -> Option<Entry> {
+    /// `None` also while it is being overwritten.
+    fn get(&self, number: u64) -> Option<Entry> {
         self.slot(number).read(number)
-    }
-
-    #[allow(clippy::cast_possible_truncation)] // the remainder is below a slice's length
-    fn slot(&self, number: u64) -> &Slot {
-        &self.slots[(number % self.slots.len() as u64) as usize]
     }
 }
 

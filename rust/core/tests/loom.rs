@@ -4,7 +4,7 @@
 #![cfg(loom)]
 
 use eco2ai_fast_core::published::Published;
-use eco2ai_fast_core::ring::{Entry, Ring};
+use eco2ai_fast_core::ring::{Entries, Entry, Ring};
 use loom::sync::Arc;
 use loom::sync::atomic::Ordering;
 use loom::thread;

@@ -12,6 +12,7 @@ mod interpreter;
 mod meter;
 mod processor;
 mod reading;
+mod recorded;
 mod share;
 mod span;
 mod testing;
@@ -37,6 +38,8 @@ mod _core {
     use super::processor::Processor;
     #[pymodule_export]
     use super::reading::Reading;
+    #[pymodule_export]
+    use super::recorded::recorded_heights;
     #[pymodule_export]
     use super::share::{own_time, share_sigmas, shares};
     #[pymodule_export]

@@ -11,13 +11,15 @@ use eco2ai_fast_core::source::storage::Wish;
 use eco2ai_fast_core::source::{self, ModelFigures, Wanted};
 use eco2ai_fast_core::window::Mode;
 use eco2ai_fast_core::{meter, units};
-use numpy::{PyArray1, PyReadonlyArray1};
+use numpy::ndarray::Array2;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::guarded;
 use crate::reading::Reading;
+use crate::recorded::{self, Heights};
 use crate::span::{Recorder, Span};
 use crate::testing::{ManualClock, ScriptedDomain};
 use crate::window::{Readout, Window};
@@ -216,29 +218,35 @@ impl Meter {
     }
 
     /// Total, estimated part and one sigma in microjoules, and uncovered time, of one domain at each instant.
-    #[allow(clippy::type_complexity, clippy::needless_pass_by_value)] // four columns; PyO3 hands arrays over by value
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands arrays over by value
     fn heights<'py>(
         &self,
         py: Python<'py>,
         domain: usize,
         at_ns: PyReadonlyArray1<'py, u64>,
-    ) -> PyResult<(
-        Bound<'py, PyArray1<u64>>,
-        Bound<'py, PyArray1<u64>>,
-        Bound<'py, PyArray1<f64>>,
-        Bound<'py, PyArray1<u64>>,
-    )> {
+    ) -> PyResult<Heights<'py>> {
         let scale = self.scale(domain)?;
         let at_ns = at_ns.as_slice()?;
         let heights = guarded(|| self.meter.heights(domain, at_ns))?;
-        let column = |of: fn(&eco2ai_fast_core::curve::Height) -> u64| heights.iter().map(of).collect::<Vec<_>>();
-        let energy = |counts: Vec<u64>| counts.into_iter().map(|counts| scale.microjoules(counts)).collect::<Vec<_>>();
-        Ok((
-            PyArray1::from_vec(py, energy(column(|height| height.total))),
-            PyArray1::from_vec(py, energy(column(|height| height.estimated))),
-            PyArray1::from_vec(py, heights.iter().map(|height| height.sigma_uj).collect()),
-            PyArray1::from_vec(py, column(|height| height.uncovered_ns)),
-        ))
+        Ok(recorded::columns(py, &heights, |counts| scale.microjoules(counts)))
+    }
+
+    /// The number of the next change, and rows of those since `number`: instant, energy, half-width, estimated part,
+    /// uncovered time.
+    fn changes_since<'py>(
+        &self,
+        py: Python<'py>,
+        domain: usize,
+        number: u64,
+    ) -> PyResult<(u64, Bound<'py, PyArray2<u64>>)> {
+        let scale = self.scale(domain)?;
+        let (next, entries) = guarded(|| self.meter.changes_since(domain, number))?;
+        let energy = |counts| scale.microjoules(counts);
+        let rows = entries
+            .iter()
+            .map(|one| [one.t_ns, energy(one.total), one.half_ns, energy(one.estimated), one.uncovered_ns]);
+        let rows = Array2::from(rows.collect::<Vec<_>>());
+        Ok((next, rows.into_pyarray(py)))
     }
 
     /// Instants of change, energy since the first reading in joules, half-widths of the instants.

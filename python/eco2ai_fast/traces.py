@@ -1,0 +1,300 @@
+"""What a machine's energy curves were: written down while a meter runs, and asked afterwards as the meter would be."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from . import _core
+from .record import head as machine_head
+from .tracefile import COLUMNS, DATA, DONE, HEAD, Chunks, TraceError, Writer, anchor_of, changes_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from .meter import Meter
+
+    Column = NDArray[Any]
+
+# Of each domain in the head of a file, beside its number.
+DOMAIN_KEYS = (
+    "id", "kind", "package", "source", "provenance", "counted", "parent", "reason", "detail", "sensor_rel", "tick_s",
+    "resolution_s", "max_power_w",
+)  # fmt: skip
+UNITS = {
+    "t_ns": "ns of CLOCK_MONOTONIC",
+    "half_ns": "ns",
+    "uncovered_ns": "ns",
+    "energy_uj": "uJ",
+    "estimated_uj": "uJ",
+}
+GAPS = np.dtype([("domain", "U32"), ("t0_ns", "u8"), ("t1_ns", "u8"), ("kind", "U12")])
+STEPS = np.dtype([("t0_ns", "i8"), ("t1_ns", "i8"), ("step_ns", "i8")])
+# Two changes this far apart, in medians and in ns at least, leave the time in between without a shape.
+FAR_MEDIANS, FAR_NS = 20, 2_000_000_000
+# A change of UTC beyond sleep of the machine that no slewing makes: adjtimex(2) turns the clock by one part in 2000.
+UTC_STEP_NS, SLEW_PART = 10_000_000, 2000
+
+
+class Recorder:
+    """Writes what changes on a meter to a file, each time `flush()` is called; at least twice per history length."""
+
+    def __init__(self, meter: Meter, path: str | os.PathLike[str], rate_hz: float | str | None = None) -> None:
+        self._meter = meter
+        self._numbers = [0] * len(meter.domains)
+        self._writer = Writer(path, head(meter, rate_hz))
+
+    def flush(self) -> None:
+        """Appends the changes since the last call. Raises OSError."""
+        changes = [self._since(place) for place in range(len(self._numbers))]
+        self._writer.data(_core.clock_anchor(), changes)
+
+    def close(self) -> None:
+        """Reads the meters once more, so that the curves reach until now, and ends the file."""
+        self._meter.tick()
+        self.flush()
+        self._writer.done(_core.clock_anchor())
+
+    def _since(self, place: int) -> tuple[int, Column]:
+        first = self._numbers[place]
+        self._numbers[place], rows = self._meter.changes_since(place, first)
+        # What a new recorder finds gone was before its time.
+        return (self._numbers[place] - first - len(rows) if first else 0), rows
+
+
+def head(meter: Meter, rate_hz: float | str | None) -> dict[str, Any]:
+    """The head of a file: the machine, its domains and what the columns mean."""
+    domains = [{key: getattr(domain, key) for key in DOMAIN_KEYS} for domain in meter.domains]
+    missing = [
+        {"source": one.source, "domain": one.domain, "availability": one.availability, "detail": one.detail}
+        for one in meter.findings
+        if one.availability != "available"
+    ]
+    return machine_head("trace") | {
+        "rate_hz": rate_hz,
+        "domains": domains,
+        "missing": missing,
+        "columns": COLUMNS,
+        "units": UNITS,
+    }
+
+
+def save_trace(meter: Meter, path: str | os.PathLike[str]) -> None:
+    """Writes the recorded history of a meter. Raises OSError."""
+    Recorder(meter, path).close()
+
+
+class TraceDomain:
+    """A domain as it was measured; the attributes of `meter.domains`."""
+
+    __slots__ = DOMAIN_KEYS
+    id: str
+    kind: str
+    provenance: str
+    counted: bool
+    sensor_rel: float
+    tick_s: float
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for key in DOMAIN_KEYS:
+            setattr(self, key, values.get(key))
+
+    def __repr__(self) -> str:
+        return f"<{self.id}: {self.provenance}, {'counted' if self.counted else 'not counted'}>"
+
+
+class Trace:
+    """Recorded energy curves.
+
+    Attributes:
+        domains: what was measured (`TraceDomain`). head: all that the file says of the machine and the recorder.
+        curves: for each domain's id a dict of columns (n,), u8: t_ns, energy_uj (since the first reading), half_ns of
+            the instant, estimated_uj (part of energy_uj), uncovered_ns (time up to there that no readings cover).
+        anchors: (m, 3), u8: monotonic, boottime and UTC of the same instants, in ns.
+        start_ns, end_ns: from when to when all counted domains are known; instants in between have a height.
+        is_complete: whether the recorder ended on purpose. lost: changes that were overwritten before it came.
+        notes: what a reader must know, each a sentence.
+    """
+
+    def __init__(self, path: str, said: dict[str, Any], tables: list[Column], anchors: Column) -> None:
+        self.path, self.head, self.anchors = path, said, anchors
+        self.domains = [TraceDomain(one) for one in said["domains"]]
+        columns = (dict(zip(COLUMNS, np.ascontiguousarray(table.T), strict=True)) for table in tables)
+        self.curves: dict[str, dict[str, Column]] = dict(zip((one.id for one in self.domains), columns, strict=True))
+        known = [self.curves[one.id]["t_ns"] for one in self.domains if one.counted]
+        if not known or any(len(t_ns) < 2 for t_ns in known):
+            raise TraceError(f"{path} ends before every counted domain changed twice: record for longer")
+        self.start_ns = max(int(t_ns[0]) for t_ns in known)
+        self.end_ns = min(int(t_ns[-1]) for t_ns in known)
+        self.is_complete = False
+        self.lost = 0
+        self.notes: tuple[str, ...] = ()
+
+    @property
+    def host_hash(self) -> str | None:
+        found: str | None = self.head["host"]["hash"]
+        return found
+
+    @property
+    def boot_id(self) -> str | None:
+        found: str | None = self.head["host"]["boot_id"]
+        return found
+
+    @property
+    def pace_ns(self) -> int:
+        """Usual distance of two changes of the slowest counted domain."""
+        return max(_median_step(self.curves[one.id]["t_ns"]) for one in self.domains if one.counted)
+
+    def heights(self, place: int, t_ns: Column) -> tuple[Column, Column, Column, Column]:
+        """As `Meter.heights`: energy and estimated part in uJ, one sigma in uJ, uncovered ns, of the domain at `place`
+        up to each instant. Raises HistoryLost for an instant before its first change."""
+        domain = self.domains[place]
+        columns = self.curves[domain.id]
+        t_ns = np.ascontiguousarray(t_ns, "u8")
+        curve = tuple(columns[name] for name in COLUMNS)
+        return _core.recorded_heights(curve, round(domain.tick_s * 1e9), t_ns)  # type: ignore[arg-type]
+
+    def energy_between(self, t0_ns: ArrayLike, t1_ns: ArrayLike) -> Column:
+        """As `Meter.energy_between` over arrays: a structured array (n,) with t0_ns, t1_ns, energy_j, measured_j,
+        modelled_j, sampling_j and coverage over the counted domains.
+
+        Raises HistoryLost for an instant that is not between start_ns and end_ns.
+        """
+        from .energies import energies
+
+        ends = np.concatenate([np.atleast_1d(t0_ns), np.atleast_1d(t1_ns)])
+        if len(ends) and not (self.start_ns <= ends.min() and ends.max() <= self.end_ns):
+            raise _core.HistoryLost(f"{self.path} reaches from {self.start_ns} to {self.end_ns} ns: ask in between")
+        return energies(self, t0_ns, t1_ns)
+
+    @property
+    def gaps(self) -> Column:
+        """Where the curves say less, as rows of domain, t0_ns, t1_ns and kind: "unread" (no unbroken readings: the
+        energy was estimated) or "unshaped" (energy known in total, but not when: nothing was read in between)."""
+        rows: list[tuple[str, int, int, str]] = []
+        for domain in self.domains:
+            t_ns, uncovered_ns = (self.curves[domain.id][name] for name in ("t_ns", "uncovered_ns"))
+            if len(t_ns) < 2:
+                continue
+            is_unread = np.diff(uncovered_ns) > 0
+            is_far = np.diff(t_ns) > max(FAR_NS, FAR_MEDIANS * _median_step(t_ns))
+            rows += [
+                (domain.id, int(t_ns[at]), int(t_ns[at + 1]), "unread" if is_unread[at] else "unshaped")
+                for at in np.flatnonzero(is_unread | is_far)
+            ]
+        return np.array(sorted(rows, key=lambda row: row[1]), GAPS)
+
+    def monotonic_ns(self, utc_ns: Column) -> Column:
+        """Instants of CLOCK_MONOTONIC from UTC, between the anchors and on at their ends (no rounding to floats)."""
+        utc_ns = np.asarray(utc_ns, "i8")
+        offset_ns = (self.anchors[:, 2] - self.anchors[:, 0]).astype("i8")
+        place = np.searchsorted(self.anchors[:, 2], utc_ns.astype("u8"), side="right") - 1
+        found: Column = utc_ns - offset_ns[np.clip(place, 0, len(offset_ns) - 1)]
+        return found
+
+    @property
+    def utc_steps(self) -> Column:
+        """Where UTC was set, by more than slewing can be, as rows of t0_ns, t1_ns (monotonic) and step_ns."""
+        monotonic_ns, boottime_ns, utc_ns = self.anchors.astype("i8").T
+        step_ns = np.diff(utc_ns - boottime_ns)
+        is_set = np.flatnonzero(np.abs(step_ns) > UTC_STEP_NS + np.diff(boottime_ns) // SLEW_PART)
+        steps = np.zeros(len(is_set), STEPS)
+        steps["t0_ns"], steps["t1_ns"] = monotonic_ns[is_set], monotonic_ns[is_set + 1]
+        steps["step_ns"] = step_ns[is_set]
+        return steps
+
+    def to_npz(self, path: str | os.PathLike[str]) -> None:
+        """Writes `head` (JSON), `anchors` and for each domain `<id>/<column>` as numpy's .npz."""
+        import json
+
+        arrays = {f"{one}/{name}": column for one, curve in self.curves.items() for name, column in curve.items()}
+        np.savez_compressed(path, head=np.array(json.dumps(self.head)), anchors=self.anchors, **arrays)  # type: ignore[arg-type]
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Writes one table of all changes with the domain's id as a column, and `head` as metadata "eco2ai_fast".
+
+        Raises ImportError without pyarrow.
+        """
+        import json
+        from importlib import import_module
+
+        pyarrow: Any = import_module("pyarrow")
+        ids = list(self.curves)
+        lengths = [len(self.curves[one]["t_ns"]) for one in ids]
+        number = pyarrow.array(np.repeat(np.arange(len(ids), dtype="i4"), lengths))
+        table = {"domain": pyarrow.DictionaryArray.from_arrays(number, ids)}
+        table |= {name: pyarrow.array(np.concatenate([self.curves[one][name] for one in ids])) for name in COLUMNS}
+        said = {b"eco2ai_fast": json.dumps(self.head).encode()}
+        whole = pyarrow.table(table).replace_schema_metadata(said)
+        import_module("pyarrow.parquet").write_table(whole, os.fspath(path))
+
+    def __repr__(self) -> str:
+        length_s = (self.end_ns - self.start_ns) / 1e9
+        notes = "".join(f"; {note}" for note in self.notes)
+        return f"<Trace of {length_s:.6g} s: {', '.join(self.curves)}{notes}>"
+
+
+def load_trace(path: str | os.PathLike[str]) -> Trace:
+    """Reads a trace up to its last whole chunk. Raises TraceError for what is none, OSError if it cannot be read."""
+    chunks = Chunks(path)
+    said: dict[str, Any] | None = None
+    tables: list[list[Column]] = []
+    anchors: list[tuple[int, int, int]] = []
+    lost, is_complete = 0, False
+    for kind, payload in chunks:
+        if kind == HEAD:
+            said = _head(payload, chunks.path)
+            tables = [[] for _ in said["domains"]]
+        elif kind in (DATA, DONE):
+            anchors.append(anchor_of(payload))
+            is_complete = kind == DONE
+        if kind == DATA:
+            for table, (missing, rows) in zip(tables, changes_of(payload, len(tables)), strict=True):
+                table.append(rows)
+                lost += missing
+    if said is None or not anchors:
+        raise TraceError(f"{chunks.path} holds no readings: {chunks.broken or 'the recorder was ended at its begin'}")
+    empty = np.zeros((0, len(COLUMNS)), "u8")
+    trace = Trace(chunks.path, said, [np.concatenate([empty, *one]) for one in tables], np.array(anchors, "u8"))
+    trace.is_complete, trace.lost = is_complete and chunks.broken is None, lost
+    trace.notes = tuple(_notes(trace, chunks.broken))
+    return trace
+
+
+def _head(payload: bytes, path: str) -> dict[str, Any]:
+    import json
+
+    said: dict[str, Any] = json.loads(payload)
+    if tuple(said["columns"]) != COLUMNS:
+        raise TraceError(f"{path} has the columns {', '.join(said['columns'])}, which this package does not know")
+    return said
+
+
+def _notes(trace: Trace, broken: str | None) -> list[str]:
+    notes = []
+    if not trace.is_complete:
+        seconds = (trace.end_ns - trace.start_ns) / 1e9
+        why = broken or "its end was not written"
+        notes.append(f"the recorder was stopped: {why}; the trace is whole up to {trace.end_ns} ns, {seconds:.3f} s in")
+    if trace.lost:
+        notes.append(f"{trace.lost} changes were overwritten before they were written: totals stand, detail is missing")
+    gaps = trace.gaps
+    if len(gaps):
+        longest = gaps[np.argmax(gaps["t1_ns"] - gaps["t0_ns"])]
+        seconds = (int(longest["t1_ns"]) - int(longest["t0_ns"])) / 1e9
+        notes.append(f"{len(gaps)} gaps, the longest of {seconds:.1f} s ({longest['domain']}, {longest['kind']})")
+    asleep_s = float(np.ptp(trace.anchors[:, 1] - trace.anchors[:, 0])) / 1e9
+    if asleep_s > 0.01:
+        notes.append(f"the machine slept for {asleep_s:.1f} s, which is no part of the trace")
+    steps_ns = trace.utc_steps["step_ns"]
+    if len(steps_ns):
+        notes.append(f"UTC was set {len(steps_ns)} times, by {steps_ns[np.argmax(abs(steps_ns))] / 1e9:+.3f} s at most")
+    return notes
+
+
+def _median_step(t_ns: Column) -> int:
+    return int(np.median(np.diff(t_ns))) if len(t_ns) > 1 else 0
