@@ -9,6 +9,7 @@ use crate::sample::Sample;
 
 pub mod cpuinfo;
 pub mod estimate;
+pub mod nvml;
 pub mod perf;
 pub mod powercap;
 pub mod replay;

@@ -205,8 +205,11 @@ fn beside() -> Option<PathBuf> {
     Some(PathBuf::from(format!("{}.json", name.to_str().ok()?)))
 }
 
+/// A program that ends without its last shutdown still leaves its counts.
 extern "C" fn at_exit() {
-    world::write_counts();
+    if world::current().is_ok() {
+        world::write_counts();
+    }
 }
 
 fn init(call: Call) -> c_int {
