@@ -30,6 +30,7 @@ pub mod clock;
 pub mod counter;
 pub mod domain;
 pub mod error;
+pub mod gpu;
 pub mod meter;
 pub mod panel;
 pub mod sample;

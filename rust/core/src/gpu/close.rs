@@ -1,0 +1,205 @@
+//! Closes a window: which energy its two ends have, by which rule, and how far off the difference can be.
+//!
+//! A meter that moves every 100 ms says little about a window of 150 ms by itself: read at both ends it is off by a
+//! third. But where the power outside the window is flat, the time between the window's end and the next update is
+//! known to have that power, and what is left is the window's own. Where it is not flat, a straight line between the
+//! updates is the best guess, and its bound says so.
+
+use super::instant::{Flat, Instant};
+use super::ticks::Tick;
+use crate::units;
+
+/// A power that no GPU draws, in watts: a board with more would be several.
+const BEYOND_W: f64 = 20_000.0;
+/// How far above its limit a GPU can be for the time of an update.
+const OVER_LIMIT: f64 = 1.5;
+
+/// How an end of a window was found. The later, the less is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// Carried from flat power next to it.
+    IdleAnchored,
+    /// Carried back from the next update with the power before the window, which may not be that after it.
+    Assumed,
+    /// Straight between two updates.
+    Linear,
+    /// Before the first update: guessed from the first known power.
+    Cold,
+    /// The GPU stopped answering: known only up to its last update.
+    Lost,
+}
+
+impl Rule {
+    /// The word in results.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IdleAnchored => "idle-anchored",
+            Self::Assumed => "idle-anchored, assuming that the power returned to what it was before",
+            Self::Linear => "linear",
+            Self::Cold => "cold: no update of the meter before the window",
+            Self::Lost => "lost: the GPU stopped answering within the window",
+        }
+    }
+}
+
+/// The energy of a window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Closed {
+    /// Joules.
+    pub energy_j: f64,
+    /// 95 % half-width from the meter's updates, in joules; the sensor's own error comes on top.
+    pub bound_j: f64,
+    /// How its begin was found.
+    pub begin: Rule,
+    /// How its end was found.
+    pub end: Rule,
+    /// Share of the window that unbroken readings bracket, 0 to 1.
+    pub coverage: f64,
+    /// The part that was estimated: bridged resets and outages, and what a cold window misses.
+    pub estimated_j: f64,
+    /// How often the counter began anew.
+    pub resets: u64,
+    /// Whether later updates can no longer change the result.
+    pub is_settled: bool,
+}
+
+impl Closed {
+    /// The rule of the end of which less is known.
+    pub fn rule(&self) -> Rule {
+        self.begin.max(self.end)
+    }
+}
+
+/// One end: energy up to it, how far off that can be, and the rule.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    energy_j: f64,
+    bound_j: f64,
+    rule: Rule,
+}
+
+impl End {
+    fn flat(flat: &Flat) -> Self {
+        Self { energy_j: flat.energy_j, bound_j: flat.bound_j, rule: Rule::IdleAnchored }
+    }
+
+    fn linear(at: &Instant) -> Self {
+        let rule = if at.is_cold { Rule::Cold } else { Rule::Linear };
+        Self { energy_j: at.linear_j.0, bound_j: at.linear_j.1, rule }
+    }
+}
+
+/// The energy between two instants of one GPU. `limit_w` is its power limit, where known.
+pub fn close(begin: &Instant, end: &Instant, limit_w: Option<f64>) -> Closed {
+    let most_w = limit_w.map_or(BEYOND_W, |limit_w| OVER_LIMIT * limit_w);
+    let (first, last) = ends(begin, end, most_w);
+    let duration_ns = end.t_ns.saturating_sub(begin.t_ns);
+    let missing_ns = if first.rule == Rule::Cold { begin.after.t_ns.saturating_sub(begin.t_ns) } else { 0 };
+    let from = begin.before.unwrap_or_default();
+    let uncovered_ns = (end.after.uncovered_ns.saturating_sub(from.uncovered_ns) + missing_ns).min(duration_ns);
+    let bridged_j = units::joules(end.after.estimated_uj.saturating_sub(from.estimated_uj));
+    let cold_j = if first.rule == Rule::Cold { first.bound_j } else { 0.0 };
+    let energy_j = (last.energy_j - first.energy_j).max(0.0);
+    Closed {
+        energy_j,
+        bound_j: first.bound_j.hypot(last.bound_j) + bridged_j,
+        begin: first.rule,
+        end: last.rule,
+        coverage: if duration_ns == 0 { 1.0 } else { 1.0 - uncovered_ns as f64 / duration_ns as f64 },
+        estimated_j: (bridged_j + cold_j).min(energy_j),
+        resets: end.after.resets.saturating_sub(from.resets),
+        is_settled: begin.is_settled && end.is_settled,
+    }
+}
+
+/// The energy from an instant to the last update of a GPU that has stopped answering since.
+pub fn close_lost(begin: &Instant, last: &Tick, end_ns: u64) -> Closed {
+    let first = first(begin, last.t_ns);
+    let duration_ns = end_ns.saturating_sub(begin.t_ns).max(1);
+    let from = begin.before.unwrap_or_default();
+    let uncovered_ns = last.uncovered_ns.saturating_sub(from.uncovered_ns) + end_ns.saturating_sub(last.t_ns);
+    let energy_j = (units::joules(last.energy_uj) - first.energy_j).max(0.0);
+    let missing_j = begin.peak_w * units::seconds(end_ns.saturating_sub(last.t_ns));
+    let bridged_j = units::joules(last.estimated_uj.saturating_sub(from.estimated_uj));
+    Closed {
+        energy_j,
+        bound_j: first.bound_j.hypot(missing_j) + bridged_j,
+        begin: first.rule,
+        end: Rule::Lost,
+        coverage: 1.0 - uncovered_ns.min(duration_ns) as f64 / duration_ns as f64,
+        estimated_j: bridged_j.min(energy_j),
+        resets: last.resets.saturating_sub(from.resets),
+        is_settled: false,
+    }
+}
+
+/// Both ends, each by its own surroundings, unless what is left for the window is no power that a GPU can have.
+fn ends(begin: &Instant, end: &Instant, most_w: f64) -> (End, End) {
+    let first = first(begin, end.t_ns);
+    let last = last(end, begin, &first);
+    if begin.after.t_ns >= end.t_ns {
+        // Both in one interval: they stand or fall together.
+        let is_possible = possible(&first, begin.t_ns, &last, end.t_ns, most_w);
+        return if is_possible { (first, last) } else { (End::linear(begin), End::linear(end)) };
+    }
+    let after = at_tick(&begin.after);
+    let first_ok = possible(&first, begin.t_ns, &after, begin.after.t_ns, most_w);
+    let last_ok = end.before.is_none_or(|before| possible(&at_tick(&before), before.t_ns, &last, end.t_ns, most_w));
+    (if first_ok { first } else { End::linear(begin) }, if last_ok { last } else { End::linear(end) })
+}
+
+fn at_tick(tick: &Tick) -> End {
+    End { energy_j: units::joules(tick.energy_uj), bound_j: 0.0, rule: Rule::IdleAnchored }
+}
+
+/// Whether the mean power between two ends is neither negative nor beyond the GPU, within their bounds.
+fn possible(from: &End, from_ns: u64, to: &End, to_ns: u64, most_w: f64) -> bool {
+    let slack_j = from.bound_j + to.bound_j;
+    let energy_j = to.energy_j - from.energy_j;
+    let most_j = most_w * units::seconds(to_ns.saturating_sub(from_ns));
+    energy_j >= -slack_j && energy_j <= most_j + slack_j
+}
+
+/// The begin: on from flat power before the window, else back from flat power within it, else straight.
+fn first(at: &Instant, end_ns: u64) -> End {
+    // The right side is the window's own only where all that was seen of it is still in the window.
+    let inside = at.right.filter(|flat| flat.far_ns <= end_ns);
+    match (at.left, inside) {
+        (Some(outside), Some(inside)) => step(at, &outside, &inside, &outside),
+        (Some(flat), None) | (None, Some(flat)) => End::flat(&flat),
+        (None, None) => End::linear(at),
+    }
+}
+
+/// The end: back from flat power after the window, else on from flat power within it, else as the begin, else straight.
+fn last(at: &Instant, begin: &Instant, first: &End) -> End {
+    let inside = at.left.filter(|flat| flat.far_ns >= begin.t_ns);
+    match (inside, at.right) {
+        (Some(inside), Some(outside)) => step(at, &inside, &outside, &outside),
+        (Some(flat), None) | (None, Some(flat)) => End::flat(&flat),
+        (None, None) => assumed(at, begin, first).unwrap_or_else(|| End::linear(at)),
+    }
+}
+
+/// Flat on both sides: one step lies in between, and the energy of the interval tells where. Before the step the left
+/// line holds, after it the right: the upper of the two where power rises, the lower where it falls.
+fn step(at: &Instant, left: &Flat, right: &Flat, outside: &Flat) -> End {
+    let gap_s = units::seconds(at.after.t_ns.saturating_sub(at.before.map_or(at.t_ns, |before| before.t_ns)));
+    let apart_j = (left.energy_j - right.energy_j).abs();
+    let differ_w = (left.power_w - right.power_w).abs();
+    // Parallel lines, or lines that meet outside the interval: something else happened in between.
+    if apart_j > differ_w * gap_s {
+        return End::flat(outside);
+    }
+    let rises = right.power_w > left.power_w;
+    let chosen = if (left.energy_j > right.energy_j) == rises { left } else { right };
+    End { bound_j: left.bound_j.max(right.bound_j), ..End::flat(chosen) }
+}
+
+/// Until the updates after the window are there: the power is taken to return to what it was before.
+fn assumed(at: &Instant, begin: &Instant, first: &End) -> Option<End> {
+    let power_w = begin.left.filter(|_| first.rule == Rule::IdleAnchored && !at.is_settled)?.power_w;
+    let gap_s = units::seconds(at.after.t_ns.saturating_sub(at.t_ns));
+    let bound_j = (at.peak_w.max(begin.peak_w) - power_w).max(0.0) * gap_s;
+    Some(End { energy_j: units::joules(at.after.energy_uj) - power_w * gap_s, bound_j, rule: Rule::Assumed })
+}
