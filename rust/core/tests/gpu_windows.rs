@@ -1,6 +1,6 @@
 //! How right are windows shorter than a GPU meter's period? In simulated time, against closed forms.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on may panic
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test that cannot go on may panic; figures are for the reader
 
 mod simulated;
 
@@ -88,7 +88,6 @@ fn one_period_of_back_to_back_load_is_read_within_five_per_cent_and_called_linea
         report(&format!("one period of 370 ms back to back, seed {seed}"), &errors);
         assert!(rms(&errors.early) <= 0.05 && rms(&errors.settled) <= 0.05);
         let linear = errors.results.iter().filter(|closed| closed.rule() == Rule::Linear).count();
-        println!("linear {linear} of {}", errors.results.len());
         assert!(linear > errors.results.len() * 9 / 10);
         assert!(errors.within > errors.results.len() * 9 / 10);
     }
@@ -102,7 +101,7 @@ fn a_first_window_before_any_update_says_that_it_is_cold() {
     assert_eq!(closed.rule(), Rule::Cold);
     assert!(closed.coverage < 1.0 && closed.estimated_j > 0.0, "{closed:?}");
     assert!(errors.settled[0].abs() < 0.05, "{errors_j}", errors_j = errors.settled[0]);
-    assert_eq!(follow(&mut card, &[(1.0, 1.2)]).results[0].coverage, 1.0);
+    assert!(follow(&mut card, &[(1.0, 1.2)]).results[0].coverage > 0.999_999);
 }
 
 #[test]
@@ -140,7 +139,9 @@ fn the_shares_of_64_overlapping_requests_add_up_to_the_counter() {
     let mut shares_j = vec![0.0; requests.len()];
     for ms in 5_000..35_000 {
         let active: Vec<usize> = (0..64).filter(|index| requests[*index].0 <= ms && ms < requests[*index].1).collect();
-        active.iter().for_each(|index| shares_j[*index] += (at_j(ms + 1) - at_j(ms)) / active.len() as f64);
+        for index in &active {
+            shares_j[*index] += (at_j(ms + 1) - at_j(ms)) / active.len() as f64;
+        }
     }
     let (sum_j, true_j) = (shares_j.iter().sum::<f64>(), card.device.true_energy_j(5.0, 35.0));
     println!("64 requests: {sum_j:.2} J of {true_j:.2} J");

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on may panic
 
+mod fake;
+
 use eco2ai_fast_core::clock::Monotonic;
 use eco2ai_fast_core::source::nvml::code::Code;
 use eco2ai_fast_core::source::nvml::condition::Watch;
@@ -9,41 +11,7 @@ use eco2ai_fast_core::source::nvml::device::{Device, enumerate};
 use eco2ai_fast_core::source::nvml::poll::Poller;
 use eco2ai_fast_core::source::nvml::probe::{Gauge, Primary, Route, Scope, probe};
 use eco2ai_fast_core::source::nvml::visible;
-use eco2ai_fast_core::source::nvml::{Handle, Library};
-
-/// A machine with the fake's library and this configuration.
-struct Machine {
-    /// Holds the library's file until the test ends.
-    _folder: tempfile::TempDir,
-    library: &'static Library,
-}
-
-impl Machine {
-    /// Cargo builds the fake's library beside the test binaries, since it is a dependency of the tests.
-    fn new(config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let own = std::env::current_exe().unwrap();
-        let built = own.parent().unwrap().join("libfake_nvml.so");
-        let library = folder.path().join("libnvidia-ml.so.1");
-        std::fs::copy(&built, &library).unwrap();
-        std::fs::write(folder.path().join("libnvidia-ml.so.1.json"), config).unwrap();
-        Self { library: Library::open(Some(library.as_os_str())).unwrap(), _folder: folder }
-    }
-
-    fn started(config: &str) -> Self {
-        let machine = Self::new(config);
-        machine.library.init().unwrap();
-        machine
-    }
-
-    fn gpu(&self) -> Device {
-        enumerate(self.library).unwrap().devices.remove(0)
-    }
-
-    fn handle(&self) -> Handle {
-        self.library.device(0).unwrap()
-    }
-}
+use fake::Machine;
 
 #[test]
 fn four_gpus_are_found_in_order_with_their_names_and_addresses() {

@@ -133,7 +133,7 @@ impl Lane {
         let begin = self.instant(begin_ns)?;
         match self.instant(end_ns) {
             Ok(end) => Ok(self.between(&begin, &end)),
-            Err(Unknown::Pending) if self.is_silent() => {
+            Err(Unknown::Pending | Unknown::Silent) if self.is_silent() => {
                 let last = self.meter.ticks().last().ok_or(Unknown::Silent)?;
                 Ok(close::close_lost(&begin, last, end_ns))
             }

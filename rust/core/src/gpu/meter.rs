@@ -54,12 +54,16 @@ pub struct Meter {
     rhythm: Rhythm,
     ticks: Ticks,
     seen: Option<Seen>,
-    /// The instant up to which energy was added; not shifted.
+    /// The latest update, as it was seen.
     edge_ns: Option<u64>,
+    /// The energy up to it. Its time is where the update lies on the curve: shifted, where a gauge asks for that.
     total: Tick,
     /// Energy below a microjoule that is still to be added, in picojoules.
     rest_pj: u64,
-    /// Whether a reading failed since the last update.
+    /// When the last reading came, and whether one failed since.
+    good_ns: Option<u64>,
+    is_failing: bool,
+    /// Whether the time since the last update is not covered.
     is_broken: bool,
 }
 
@@ -75,6 +79,8 @@ impl Meter {
             edge_ns: None,
             total: Tick::default(),
             rest_pj: 0,
+            good_ns: None,
+            is_failing: false,
             is_broken: false,
         }
     }
@@ -99,9 +105,17 @@ impl Meter {
         u64::try_from(self.shift_ns()).unwrap_or(0)
     }
 
-    /// A reading failed: the interval until the next update is not covered.
+    /// A reading failed.
     pub fn fail(&mut self) {
-        self.is_broken = true;
+        self.is_failing = true;
+    }
+
+    /// A reading came: failures since the last one broke nothing if that was within a period and a half.
+    fn succeed(&mut self, now_ns: u64) {
+        let quiet_ns = self.good_ns.map_or(0, |good_ns| now_ns.saturating_sub(good_ns));
+        self.is_broken |= self.is_failing && quiet_ns > self.period_ns() + self.period_ns() / 2;
+        self.is_failing = false;
+        self.good_ns = Some(now_ns);
     }
 
     /// From now on the values mean something else: the curve goes on, the rhythm is learned anew.
@@ -109,11 +123,11 @@ impl Meter {
         self.meaning = meaning;
         self.rhythm.clear();
         self.seen = None;
-        self.is_broken = true;
     }
 
     /// Takes in a value that was read between two instants. `power_mw` bridges a reset, where a gauge is at hand.
     pub fn see(&mut self, value: u64, before_ns: u64, after_ns: u64, power_mw: Option<u64>) -> Sight {
+        self.succeed(before_ns);
         let Some(seen) = self.seen else {
             self.seen = Some(Seen { value, at_ns: before_ns, since_ns: before_ns });
             return Sight::Same;
@@ -142,15 +156,14 @@ impl Meter {
 
     /// An update whose value changed.
     fn update(&mut self, seen: &Seen, value: u64, bracket: Bracket, power_mw: Option<u64>) {
-        let t_ns = bracket.t_ns();
-        let Some(edge_ns) = self.edge_ns else {
+        if self.edge_ns.is_none() {
             // A gauge whose window is longer than its period has a place in time only once the period is known.
             if self.meaning == Meaning::Counter || self.rhythm.beat().is_some() {
                 self.push(bracket);
             }
             return;
-        };
-        let dt_ns = t_ns.saturating_sub(edge_ns);
+        }
+        let dt_ns = self.since_last_ns(bracket);
         let before_uj = self.total.energy_uj;
         let is_read = match self.meaning {
             Meaning::Counter => self.count(seen.value, value, dt_ns, power_mw),
@@ -217,26 +230,38 @@ impl Meter {
     }
 
     fn stand_still(&mut self, seen: &Seen, bracket: Bracket) {
-        if let Some(edge_ns) = self.edge_ns {
-            let dt_ns = bracket.t_ns().saturating_sub(edge_ns);
+        if self.edge_ns.is_some() {
+            let dt_ns = self.since_last_ns(bracket);
+            let before_uj = self.total.energy_uj;
             if self.meaning != Meaning::Counter {
                 self.add_mw(seen.value, dt_ns);
             }
             if self.is_broken {
                 self.total.uncovered_ns += dt_ns;
+                self.total.estimated_uj += self.total.energy_uj - before_uj;
             }
         }
         self.push(bracket);
     }
 
-    /// Ends an interval at an update. Between a curve without and one with a shift, updates wait until time moved on.
+    /// Time on the curve from the last update to one that was seen in a bracket. None where the curve is ahead, because
+    /// the period turned out to be another than was taken at first.
+    fn since_last_ns(&self, bracket: Bracket) -> u64 {
+        self.placed_ns(bracket).saturating_sub(self.total.t_ns)
+    }
+
+    /// Where an update that was seen in a bracket lies on the curve.
+    fn placed_ns(&self, bracket: Bracket) -> u64 {
+        bracket.t_ns().saturating_add_signed(-self.shift_ns())
+    }
+
+    /// Ends an interval at an update.
     fn push(&mut self, bracket: Bracket) {
-        let t_ns = bracket.t_ns();
-        self.edge_ns = Some(t_ns);
+        self.edge_ns = Some(bracket.t_ns());
         self.is_broken = false;
-        let shifted_ns = t_ns.saturating_add_signed(-self.shift_ns());
-        if self.ticks.last().is_none_or(|last| last.t_ns < shifted_ns) {
-            self.total = Tick { t_ns: shifted_ns, half_ns: bracket.half_ns(), ..self.total };
+        let placed_ns = self.placed_ns(bracket);
+        if self.ticks.last().is_none_or(|last| last.t_ns < placed_ns) {
+            self.total = Tick { t_ns: placed_ns, half_ns: bracket.half_ns(), ..self.total };
             self.ticks.push(self.total);
         }
     }
@@ -261,9 +286,10 @@ impl Meter {
 
     /// How far back in time the middle of what a gauge saw lies from the middle of its interval.
     fn shift_ns(&self) -> i64 {
-        match (self.meaning, self.rhythm.beat()) {
-            (Meaning::Gauge(Some(window_ns)), Some(_)) => {
-                (i64::try_from(window_ns).unwrap_or(0) - i64::try_from(self.period_ns()).unwrap_or(0)) / 2
+        let signed = |ns: u64| i64::try_from(ns).unwrap_or(0);
+        match self.meaning {
+            Meaning::Gauge(Some(window_ns)) if self.rhythm.beat().is_some() || window_ns > HOLD_NS => {
+                (signed(window_ns) - signed(self.period_ns())) / 2
             }
             _ => 0,
         }

@@ -11,10 +11,10 @@
 //! put on a straight line, and the result says which, and how far off it can be ([`close`]).
 //!
 //! # How it is used
-//! A thread looks at a GPU through [`crate::source::nvml`] and hands each look to its [`lane::Lane`], which answers
-//! when to look next. No window needs a call: `window(begin_ns, end_ns)` is answered from the curve, pending until
-//! the first update after the window, settled some updates later. All of it is pure: no clock, no I/O, and nothing
-//! allocated after the start.
+//! A thread walks round the GPUs of the machine ([`patrol`]): it looks at one through [`crate::source::nvml`] and hands
+//! what it saw to the GPU's [`lane::Lane`], which answers when to look next. No window needs a call: `window(begin_ns,
+//! end_ns)` is answered from the curve, pending until the first update after the window, settled some updates later. All
+//! but the patrol is pure: no clock, no I/O, and nothing allocated after the start.
 
 pub mod agreement;
 pub mod calibration;
@@ -22,6 +22,7 @@ pub mod close;
 pub mod instant;
 pub mod lane;
 pub mod meter;
+pub mod patrol;
 pub mod plan;
 pub mod rhythm;
 pub mod ticks;
