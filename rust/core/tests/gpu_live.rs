@@ -20,7 +20,7 @@ use fake::Machine;
 struct Thread {
     lanes: Vec<Arc<Mutex<Lane>>>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Patrol>>,
+    handle: Option<JoinHandle<Patrol>>,
 }
 
 impl Thread {
@@ -29,7 +29,7 @@ impl Thread {
         let lanes = patrol.cards().iter().map(|card| card.lane.clone()).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
-        let thread = std::thread::spawn(move || {
+        let handle = std::thread::spawn(move || {
             while !asked.load(Ordering::Relaxed) {
                 let next_ns = patrol.step(&Monotonic).unwrap_or(u64::MAX);
                 let pause_ns = next_ns.saturating_sub(Monotonic.now_ns()).min(20_000_000);
@@ -37,12 +37,12 @@ impl Thread {
             }
             patrol
         });
-        Self { lanes, stop, thread: Some(thread) }
+        Self { lanes, stop, handle: Some(handle) }
     }
 
     fn join(mut self) -> Patrol {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().unwrap().join().unwrap()
+        self.handle.take().unwrap().join().unwrap()
     }
 }
 

@@ -26,7 +26,8 @@
 //!
 //! Beside NVML's own functions it exports `fake_nvml_energy_j(device, from_ns, to_ns)`, the truth between two instants
 //! of `CLOCK_MONOTONIC`; `fake_nvml_epoch_ns()`, the instant at which waves are at zero; `fake_nvml_calls(name)` and
-//! `fake_nvml_calls_on_thread(tid)`, which tell what a meter costs and on whose thread.
+//! `fake_nvml_calls_on_thread(tid)`, which tell what a meter costs and on whose thread. `python/fake_nvml.py` calls them
+//! from Python, and holds the same truth in formulas of its own.
 //!
 //! # What it is not
 //! It runs no kernels, knows no processes, and its sensors are those published for real cards (update period, window,
