@@ -4,6 +4,9 @@
 //! third. But where the power outside the window is flat, the time between the window's end and the next update is
 //! known to have that power, and what is left is the window's own. Where it is not flat, a straight line between the
 //! updates is the best guess, and its bound says so.
+//!
+//! The bound of an end that is carried from flat power holds if what changed the power was the window: its load begins
+//! and ends with it. A window that begins somewhere in a load that changes by itself is one in ten outside its bound.
 
 use super::instant::{Flat, Instant};
 use super::ticks::Tick;
@@ -11,8 +14,10 @@ use crate::units;
 
 /// A power that no GPU draws, in watts: a board with more would be several.
 const BEYOND_W: f64 = 20_000.0;
-/// How far above its limit a GPU can be for the time of an update.
-const OVER_LIMIT: f64 = 1.5;
+/// How far above its limit a GPU can be for some milliseconds, sensor error included.
+const OVER_LIMIT: f64 = 1.25;
+/// How far above the highest mean of an interval the power within it is taken to be.
+const OVER_PEAK: f64 = 1.05;
 
 /// How an end of a window was found. The later, the less is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,27 +142,31 @@ pub fn close_lost(begin: &Instant, last: &Tick, end_ns: u64) -> Closed {
 fn ends(begin: &Instant, end: &Instant, most_w: f64) -> (End, End) {
     let first = first(begin, end.t_ns);
     let last = last(end, begin, &first);
+    let possible = |from_j: f64, from_ns: u64, to_j: f64, to_ns: u64| {
+        let slack_ns = half_ns(begin) + half_ns(end);
+        is_possible(to_j - from_j, to_ns.saturating_sub(from_ns), slack_ns, most_w)
+    };
     if begin.after.t_ns >= end.t_ns {
         // Both in one interval: they stand or fall together.
-        let is_possible = possible(&first, begin.t_ns, &last, end.t_ns, most_w);
-        return if is_possible { (first, last) } else { (End::linear(begin), End::linear(end)) };
+        let together = possible(first.energy_j, begin.t_ns, last.energy_j, end.t_ns);
+        return if together { (first, last) } else { (End::linear(begin), End::linear(end)) };
     }
-    let after = at_tick(&begin.after);
-    let first_ok = possible(&first, begin.t_ns, &after, begin.after.t_ns, most_w);
-    let last_ok = end.before.is_none_or(|before| possible(&at_tick(&before), before.t_ns, &last, end.t_ns, most_w));
+    let after_j = units::joules(begin.after.energy_uj);
+    let first_ok = possible(first.energy_j, begin.t_ns, after_j, begin.after.t_ns);
+    let last_ok =
+        end.before.is_none_or(|before| possible(units::joules(before.energy_uj), before.t_ns, last.energy_j, end.t_ns));
     (if first_ok { first } else { End::linear(begin) }, if last_ok { last } else { End::linear(end) })
 }
 
-fn at_tick(tick: &Tick) -> End {
-    End { energy_j: units::joules(tick.energy_uj), bound_j: 0.0, rule: Rule::IdleAnchored }
+/// How far off the updates around an instant can be.
+fn half_ns(at: &Instant) -> u64 {
+    at.after.half_ns.max(at.before.map_or(0, |before| before.half_ns))
 }
 
-/// Whether the mean power between two ends is neither negative nor beyond the GPU, within their bounds.
-fn possible(from: &End, from_ns: u64, to: &End, to_ns: u64, most_w: f64) -> bool {
-    let slack_j = from.bound_j + to.bound_j;
-    let energy_j = to.energy_j - from.energy_j;
-    let most_j = most_w * units::seconds(to_ns.saturating_sub(from_ns));
-    energy_j >= -slack_j && energy_j <= most_j + slack_j
+/// Whether a GPU can use this energy in this time, give or take the uncertainty of the updates.
+fn is_possible(energy_j: f64, duration_ns: u64, slack_ns: u64, most_w: f64) -> bool {
+    let slack_j = most_w * units::seconds(slack_ns);
+    energy_j >= -slack_j && energy_j <= most_w * units::seconds(duration_ns) + slack_j
 }
 
 /// The begin: on from flat power before the window, else back from flat power within it, else straight.
@@ -200,6 +209,6 @@ fn step(at: &Instant, left: &Flat, right: &Flat, outside: &Flat) -> End {
 fn assumed(at: &Instant, begin: &Instant, first: &End) -> Option<End> {
     let power_w = begin.left.filter(|_| first.rule == Rule::IdleAnchored && !at.is_settled)?.power_w;
     let gap_s = units::seconds(at.after.t_ns.saturating_sub(at.t_ns));
-    let bound_j = (at.peak_w.max(begin.peak_w) - power_w).max(0.0) * gap_s;
+    let bound_j = (OVER_PEAK * at.peak_w.max(begin.peak_w) - power_w).max(0.0) * gap_s;
     Some(End { energy_j: units::joules(at.after.energy_uj) - power_w * gap_s, bound_j, rule: Rule::Assumed })
 }

@@ -17,6 +17,9 @@ const IDLE_W: f64 = 5.0;
 const FLOOR_INTERVALS: usize = 600;
 /// Intervals on each side whose extremes bound what a straight line can miss.
 const NEIGHBOURS: usize = 4;
+/// How much further apart powers can be than the means of neighbouring intervals show, and than any intervals did.
+const HIDDEN_NEAR: f64 = 2.5;
+const HIDDEN_EVER: f64 = 1.5;
 /// Intervals after an instant with which its right side is decided.
 const DECIDING: usize = 3;
 
@@ -79,11 +82,14 @@ pub fn look(ticks: &Ticks, t_ns: u64, reach_ns: u64) -> Result<Instant, Unknown>
     if is_cold && next > 0 {
         return Err(Unknown::Forgotten);
     }
-    let linear_j =
-        if is_cold { cold(ticks, t_ns).ok_or(Unknown::Pending)? } else { straight(ticks, t_ns, next, reach_ns) };
-    let floor_w = floor_w(ticks, after);
-    let left = before.and_then(|number| side(ticks, number, t_ns, floor_w, Direction::Back));
-    let right = side(ticks, after, t_ns, floor_w, Direction::On);
+    let range_w = range_w(ticks, after);
+    let linear_j = if is_cold {
+        cold(ticks, t_ns).ok_or(Unknown::Pending)?
+    } else {
+        straight(ticks, t_ns, next, reach_ns, range_w)
+    };
+    let left = before.and_then(|number| side(ticks, number, t_ns, range_w.0, Direction::Back));
+    let right = side(ticks, after, t_ns, range_w.0, Direction::On);
     Ok(Instant {
         t_ns,
         before: before.and_then(|number| ticks.get(number)).copied(),
@@ -104,17 +110,20 @@ pub fn linear_j(ticks: &Ticks, t_ns: u64) -> Option<f64> {
     Some(units::joules(from.energy_uj) + from.power_to_w(to) * units::seconds(t_ns - from.t_ns))
 }
 
-fn straight(ticks: &Ticks, t_ns: u64, next: usize, reach_ns: u64) -> (f64, f64) {
+fn straight(ticks: &Ticks, t_ns: u64, next: usize, reach_ns: u64, range_w: (f64, f64)) -> (f64, f64) {
     let energy_j =
         linear_j(ticks, t_ns).unwrap_or_else(|| ticks.last().map_or(0.0, |tick| units::joules(tick.energy_uj)));
     let (Some(from), Some(to)) = (next.checked_sub(1).and_then(|number| ticks.get(number)), ticks.get(next)) else {
         return (energy_j, 0.0);
     };
-    // The most that a line can miss: one power up to the instant, another after it (facts of section 2.4: (Pmax-Pmin)T/4).
+    // The most that a line can miss is one power up to the instant and another after it: (Pmax - Pmin) T / 4. Means of
+    // intervals hide part of how far apart the two can be.
     let (least_w, most_w) = extremes_w(ticks, next);
+    let ever_w = (range_w.1 - range_w.0).max(most_w - least_w);
+    let apart_w = (HIDDEN_NEAR * (most_w - least_w)).min(HIDDEN_EVER * ever_w);
     let interval_s = units::seconds(to.t_ns - from.t_ns + 2 * reach_ns);
     let timing_j = from.power_to_w(to) * units::seconds(from.half_ns.max(to.half_ns));
-    (energy_j, (most_w - least_w) * interval_s / 4.0 + timing_j)
+    (energy_j, apart_w * interval_s / 4.0 + timing_j)
 }
 
 /// Before the first update: its first known power is taken for what was before, and may be all wrong.
@@ -169,14 +178,16 @@ fn timing_share(ticks: &Ticks, number: usize, direction: Direction) -> f64 {
     (own.half_ns + other.half_ns) as f64 / own.t_ns.abs_diff(other.t_ns).max(1) as f64
 }
 
-/// The lowest power of an interval in the last while, as high as it can have been: an interval whose ends are uncertain
-/// may be longer than it was, and its power too low.
-fn floor_w(ticks: &Ticks, until: usize) -> f64 {
+/// The lowest and the highest power of an interval in the last while. The lowest as high as it can have been: an
+/// interval whose ends are uncertain may be longer than it was, and its power too low.
+fn range_w(ticks: &Ticks, until: usize) -> (f64, f64) {
     let last = (until + DECIDING).min(ticks.next_number());
     let first = last.saturating_sub(FLOOR_INTERVALS).max(ticks.first_number() + 1);
-    let highest_w =
-        |number: usize| Some(ticks.power_before_w(number)? * (1.0 + timing_share(ticks, number, Direction::Back)));
-    (first..last).filter_map(highest_w).fold(f64::INFINITY, f64::min)
+    (first..last).fold((f64::INFINITY, 0.0_f64), |(floor_w, peak_w), number| {
+        let power_w = ticks.power_before_w(number).unwrap_or(0.0);
+        let highest_w = power_w * (1.0 + timing_share(ticks, number, Direction::Back));
+        (floor_w.min(highest_w), peak_w.max(power_w))
+    })
 }
 
 /// Lowest and highest power of the intervals around the one that ends with an update.

@@ -266,20 +266,27 @@ impl Lane {
         Next::LookAt(now_ns + RETRY_ONCE_NS)
     }
 
-    /// What a part-time gauge can have missed: its readings are samples, and their sway tells how much they may lie.
+    /// What a gauge can have missed, from the steps between its readings. A part-time gauge takes samples, whose variance
+    /// is half that of the steps; any gauge shows the time around a step twice or not at all if its update is off.
     fn sampling_j(&self, begin_ns: u64, end_ns: u64) -> f64 {
-        if self.primary != Primary::Instant || !matches!(self.offer.instant_gauge, Gauge::PartTime(_)) {
-            return 0.0;
-        }
+        let Some(beat) = self.meter.rhythm().beat().filter(|_| self.primary != Primary::Counter) else { return 0.0 };
+        let (count, squares) = self.steps(begin_ns, end_ns);
+        let is_sampled = self.primary == Primary::Instant && matches!(self.offer.instant_gauge, Gauge::PartTime(_));
+        let period_ns = if is_sampled { (end_ns.saturating_sub(begin_ns)) as f64 / count.max(1.0) } else { 0.0 };
+        let apart_s = f64::hypot(period_ns / 2.0_f64.sqrt(), beat.spread_ns) / NS_PER_S as f64;
+        SIGMAS_95 * squares.sqrt() * apart_s
+    }
+
+    /// Steps between the powers of neighbouring intervals in and around a window: their number and sum of squares.
+    fn steps(&self, begin_ns: u64, end_ns: u64) -> (f64, f64) {
         let ticks = self.meter.ticks();
         let first = ticks.partition(|tick| tick.t_ns < begin_ns).saturating_sub(1);
-        let last = ticks.partition(|tick| tick.t_ns < end_ns).min(ticks.next_number().saturating_sub(1));
-        let steps = (first + 1..=last)
-            .filter_map(|number| Some(ticks.power_before_w(number)? - ticks.power_before_w(number.checked_sub(1)?)?));
-        let (count, squares) = steps.fold((0.0, 0.0), |(count, squares), step| (count + 1.0, squares + step * step));
-        // The variance of readings is half that of the steps between them; each stands for one period.
-        let period_s = units::seconds(end_ns.saturating_sub(begin_ns)) / f64::max(count, 1.0);
-        SIGMAS_95 * (squares / 2.0_f64).sqrt() * period_s
+        let last = ticks.partition(|tick| tick.t_ns < end_ns) + 1;
+        let step_w =
+            |number: usize| Some(ticks.power_before_w(number)? - ticks.power_before_w(number.checked_sub(1)?)?);
+        (first..=last)
+            .filter_map(step_w)
+            .fold((0.0, 0.0), |(count, squares), step| (count + 1.0, squares + step * step))
     }
 }
 

@@ -22,6 +22,9 @@ const TRIES: u32 = 5;
 /// Shortest pause between two looks around a beat.
 const FINE_STEP_NS: f64 = 500_000.0;
 
+/// Changes after which some beats may be looked at only once.
+const SETTLED_CHANGES: usize = 12;
+
 /// Plans the looks at one meter.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -53,7 +56,7 @@ impl Plan {
             Some(beat) => {
                 self.learning_since_ns = None;
                 if over {
-                    self.await_next(&beat, rhythm.span_ns(), now_ns);
+                    self.await_next(&beat, rhythm, now_ns);
                 }
                 self.around_beat(&beat, now_ns)
             }
@@ -92,7 +95,7 @@ impl Plan {
     }
 
     /// Chooses the next beat to look at, and whether closely.
-    fn await_next(&mut self, beat: &Beat, span_ns: u64, now_ns: u64) {
+    fn await_next(&mut self, beat: &Beat, rhythm: &Rhythm, now_ns: u64) {
         let period_s = beat.period_ns / NS_PER_S as f64;
         self.stride = whole((1.0 / (BUDGET_PER_S * period_s)).ceil()).max(1);
         // The beat that was awaited is over, changed or not, even where its spread reaches beyond now.
@@ -101,10 +104,11 @@ impl Plan {
         self.awaited_ns = beat.at_ns(next);
         self.tries = 0;
         self.first_changed = false;
-        // Looks ahead no further than it looked back: the error of the period adds up over the beats.
+        // Looks ahead half as far as it looked back at most: the error of the period adds up over the beats.
         let loose_ns = f64::from(self.loose) * self.stride as f64 * beat.period_ns;
         let wanted = loose_between(period_s, self.stride);
-        self.close = f64::from(self.loose) >= wanted || loose_ns >= span_ns as f64;
+        let is_young = rhythm.changes() < SETTLED_CHANGES || 2.0 * loose_ns >= rhythm.span_ns() as f64;
+        self.close = is_young || f64::from(self.loose) >= wanted;
         self.loose = if self.close { 0 } else { self.loose + 1 };
     }
 }

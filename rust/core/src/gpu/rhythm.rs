@@ -108,7 +108,12 @@ impl Rhythm {
         self.beat
     }
 
-    /// Time over which the changes lie that it rests on.
+    /// Changes that it rests on.
+    pub fn changes(&self) -> usize {
+        self.count
+    }
+
+    /// Time over which they lie.
     pub fn span_ns(&self) -> u64 {
         let (first, last) = (self.changes[0], self.changes[self.count.saturating_sub(1)]);
         last.t_ns().saturating_sub(first.t_ns())

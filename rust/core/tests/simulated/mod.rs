@@ -131,7 +131,8 @@ pub fn worst(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |worst, value| worst.max(value.abs()))
 }
 
-/// Follows a card over windows in order of their ends, and compares each with the truth.
+/// Follows a card over windows in order of their ends, and compares each with the truth. The card runs on until a window
+/// is settled: one that ended before that is first told later than it could have been.
 pub fn follow(card: &mut Card, windows: &[(f64, f64)]) -> Errors {
     let mut errors = Errors::default();
     for &(from_s, to_s) in windows {
