@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use eco2ai_fast_core::clock::{Clock, Monotonic};
+use eco2ai_fast_core::gpu::calibration::Calibration;
 use eco2ai_fast_core::gpu::close::Closed;
 use eco2ai_fast_core::gpu::lane::Lane;
-use eco2ai_fast_core::gpu::patrol::Patrol;
-use eco2ai_fast_core::source::nvml::visible;
+use eco2ai_fast_core::gpu::patrol::{Patrol, Wanted};
 use fake::Machine;
 
 /// A patrol on a thread of its own until it is dropped.
@@ -24,8 +24,8 @@ struct Thread {
 }
 
 impl Thread {
-    fn start(machine: &Machine) -> Self {
-        let mut patrol = Patrol::start(machine.library, &Monotonic).unwrap();
+    fn start(machine: &Machine, wanted: Wanted) -> Self {
+        let mut patrol = Patrol::start(machine.library, &Monotonic, wanted).unwrap();
         let lanes = patrol.cards().iter().map(|card| card.lane.clone()).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
@@ -65,7 +65,7 @@ fn four_gpus_at_300_watts_read_1200_watts_and_cost_the_caller_no_call() {
     let folder = tempfile::tempdir().unwrap();
     let counts = folder.path().join("counts.json");
     let machine = Machine::new(&format!(r#"{{"devices":[{{}},{{}},{{}},{{}}],"counts_file":"{}"}}"#, counts.display()));
-    let thread = Thread::start(&machine);
+    let thread = Thread::start(&machine, Wanted::default());
     sleep_s(1.2);
     let (calls, begin_ns) = (machine.library.calls(), Monotonic.now_ns());
     sleep_s(1.5);
@@ -85,22 +85,38 @@ fn four_gpus_at_300_watts_read_1200_watts_and_cost_the_caller_no_call() {
 }
 
 #[test]
-fn cuda_visible_devices_by_uuid_reads_that_gpu() {
+fn cuda_visible_devices_by_uuid_reads_that_gpu_and_calls_no_other() {
     let machine = Machine::new(
         r#"{"devices":[{"uuid":"GPU-aaaa"},{"uuid":"GPU-bbbb","wave":{"shape":"constant","power_w":500}}]}"#,
     );
-    let thread = Thread::start(&machine);
+    let wanted = Wanted { visible: Some("GPU-bb".to_owned()), ..Wanted::default() };
+    let thread = Thread::start(&machine, wanted);
     sleep_s(1.0);
     let begin_ns = Monotonic.now_ns();
     sleep_s(0.4);
     let end_ns = Monotonic.now_ns();
-    let closed = close(&thread.lanes[1], begin_ns, end_ns);
-    let patrol = thread.join();
-    let gpus: Vec<_> = patrol.cards().iter().map(|card| card.device.identity()).collect();
-    let chosen = visible::select(Some("GPU-bb"), None, &gpus).chosen;
-    assert_eq!((chosen.len(), chosen[0].index), (1, 1));
+    let closed = close(&thread.lanes[0], begin_ns, end_ns);
     let power_w = closed.energy_j / ((end_ns - begin_ns) as f64 / 1e9);
     assert!((power_w - 500.0).abs() < 10.0, "{power_w} W");
+    let patrol = thread.join();
+    assert_eq!(patrol.cards().iter().map(|card| card.device.uuid.as_str()).collect::<Vec<_>>(), ["GPU-bbbb"]);
+    assert_eq!(patrol.selection().chosen[0].cuda_index, Some(0));
+}
+
+#[test]
+fn a_calibrated_card_reads_its_true_power() {
+    let machine = Machine::new(r#"{"devices":[{"uuid":"GPU-off","gain":0.95,"offset_w":-5}]}"#);
+    let known = Calibration { gain: 0.95, offset_w: -5.0 };
+    let wanted = Wanted { calibrations: vec![("GPU-off".to_owned(), known)], ..Wanted::default() };
+    let thread = Thread::start(&machine, wanted);
+    sleep_s(1.0);
+    let begin_ns = Monotonic.now_ns();
+    sleep_s(0.4);
+    let end_ns = Monotonic.now_ns();
+    let closed = close(&thread.lanes[0], begin_ns, end_ns);
+    let power_w = closed.energy_j / ((end_ns - begin_ns) as f64 / 1e9);
+    assert!((power_w - 300.0).abs() < 6.0, "{power_w} W");
+    thread.join();
 }
 
 #[test]
@@ -108,7 +124,7 @@ fn a_lost_gpu_leaves_the_others_exact() {
     let machine = Machine::new(
         r#"{"devices":[{},{"faults":[{"kind":"error","code":15,"from_s":1}]},{"faults":[{"kind":"error","code":15}]}]}"#,
     );
-    let thread = Thread::start(&machine);
+    let thread = Thread::start(&machine, Wanted::default());
     sleep_s(1.5);
     let begin_ns = Monotonic.now_ns();
     sleep_s(0.5);

@@ -212,3 +212,85 @@ fn assumed(at: &Instant, begin: &Instant, first: &End) -> Option<End> {
     let bound_j = (OVER_PEAK * at.peak_w.max(begin.peak_w) - power_w).max(0.0) * gap_s;
     Some(End { energy_j: units::joules(at.after.energy_uj) - power_w * gap_s, bound_j, rule: Rule::Assumed })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::instant::look;
+    use super::super::ticks::Ticks;
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// An ideal meter that moves every 100 ms, of a power given for each millisecond from one second on.
+    fn curve(power_w: impl Fn(u64) -> u64, updates: u64) -> Ticks {
+        let mut ticks = Ticks::default();
+        for k in 0..updates {
+            let energy_mj: u64 = (0..k * 100).map(&power_w).sum();
+            ticks.push(Tick { t_ns: (1_000 + k * 100) * MS, energy_uj: energy_mj * 1_000, ..Tick::default() });
+        }
+        ticks
+    }
+
+    fn window(ticks: &Ticks, from_ms: u64, to_ms: u64) -> Closed {
+        let at = |ms: u64| look(ticks, (1_000 + ms) * MS, 0).unwrap();
+        close(&at(from_ms), &at(to_ms), Some(700.0))
+    }
+
+    #[test]
+    fn a_burst_between_two_updates_is_what_exceeds_the_idle_power_around_it() {
+        let ticks = curve(|ms| if (450..480).contains(&ms) { 700 } else { 90 }, 12);
+        let closed = window(&ticks, 450, 480);
+        assert!((closed.energy_j - 21.0).abs() < 1e-6 && closed.rule() == Rule::IdleAnchored, "{closed:?}");
+        assert!(closed.is_settled && closed.bound_j < 0.1);
+    }
+
+    #[test]
+    fn a_load_that_goes_on_after_the_window_is_found_out_by_the_updates_after_it() {
+        let ticks = curve(|ms| if ms >= 450 { 700 } else { 90 }, 12);
+        let closed = window(&ticks, 450, 620);
+        assert!((closed.energy_j - 119.0).abs() < 1e-6 && closed.rule() == Rule::IdleAnchored, "{closed:?}");
+        let early = window(&curve(|ms| if ms >= 450 { 700 } else { 90 }, 8), 450, 620);
+        assert!(!early.is_settled && (early.energy_j - 119.0).abs() <= early.bound_j, "{early:?}");
+    }
+
+    #[test]
+    fn a_step_within_a_long_window_is_put_where_the_energy_says() {
+        let ticks = curve(|ms| if ms >= 450 { 500 } else { 100 }, 20);
+        // Begins 30 ms before the load does: flat power on either side, and the interval's energy tells when it rose.
+        assert!((window(&ticks, 420, 1_500).energy_j - (3.0 + 525.0)).abs() < 1e-6);
+        assert!((window(&ticks, 470, 1_500).energy_j - 515.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn no_flat_power_means_a_straight_line_and_a_bound() {
+        let ticks = curve(|ms| if (ms / 70).is_multiple_of(2) { 600 } else { 100 }, 20);
+        let closed = window(&ticks, 620, 1_010);
+        assert_eq!(closed.rule(), Rule::Linear);
+        let true_j = (620..1_010).map(|ms: u64| if (ms / 70).is_multiple_of(2) { 0.6 } else { 0.1 }).sum::<f64>();
+        assert!((closed.energy_j - true_j).abs() <= closed.bound_j, "{closed:?} {true_j}");
+    }
+
+    #[test]
+    fn an_anchor_that_asks_for_an_impossible_power_is_refused() {
+        // The load began 80 ms before the window did, in the same interval: what is left of it would be 4,000 W.
+        let ticks = curve(|ms| if ms >= 410 { 600 } else { 90 }, 6);
+        let closed = window(&ticks, 488, 495);
+        assert_eq!(closed.rule(), Rule::Linear, "{closed:?}");
+        assert!((closed.energy_j - 4.2).abs() < 0.5, "{closed:?}");
+    }
+
+    proptest! {
+        /// Whatever the load, no window has a negative energy, a coverage beyond 0 to 1, or less than nothing to doubt.
+        #[test]
+        fn a_window_is_never_negative(
+            powers in prop::collection::vec(0..700_u64, 20), from_ms in 0..1_000_u64, length_ms in 0..600_u64,
+        ) {
+            let ticks = curve(|ms| powers[usize::try_from(ms / 100).unwrap() % 20], 20);
+            let closed = window(&ticks, from_ms, from_ms + length_ms);
+            prop_assert!(closed.energy_j >= 0.0 && closed.bound_j >= 0.0);
+            prop_assert!((0.0..=1.0).contains(&closed.coverage));
+            prop_assert!((closed.coverage - 1.0).abs() < 1e-9);
+        }
+    }
+}

@@ -82,7 +82,8 @@ pub fn look(ticks: &Ticks, t_ns: u64, reach_ns: u64) -> Result<Instant, Unknown>
     if is_cold && next > 0 {
         return Err(Unknown::Forgotten);
     }
-    let range_w = range_w(ticks, after);
+    let until = after + DECIDING;
+    let range_w = ticks.range_w(until.saturating_sub(FLOOR_INTERVALS)..until);
     let linear_j = if is_cold {
         cold(ticks, t_ns).ok_or(Unknown::Pending)?
     } else {
@@ -176,18 +177,6 @@ fn timing_share(ticks: &Ticks, number: usize, direction: Direction) -> f64 {
     let other = if direction == Direction::Back { number.checked_sub(1) } else { number.checked_add(1) };
     let Some((own, other)) = ticks.get(number).zip(other.and_then(|number| ticks.get(number))) else { return 0.0 };
     (own.half_ns + other.half_ns) as f64 / own.t_ns.abs_diff(other.t_ns).max(1) as f64
-}
-
-/// The lowest and the highest power of an interval in the last while. The lowest as high as it can have been: an
-/// interval whose ends are uncertain may be longer than it was, and its power too low.
-fn range_w(ticks: &Ticks, until: usize) -> (f64, f64) {
-    let last = (until + DECIDING).min(ticks.next_number());
-    let first = last.saturating_sub(FLOOR_INTERVALS).max(ticks.first_number() + 1);
-    (first..last).fold((f64::INFINITY, 0.0_f64), |(floor_w, peak_w), number| {
-        let power_w = ticks.power_before_w(number).unwrap_or(0.0);
-        let highest_w = power_w * (1.0 + timing_share(ticks, number, Direction::Back));
-        (floor_w.min(highest_w), peak_w.max(power_w))
-    })
 }
 
 /// Lowest and highest power of the intervals around the one that ends with an update.

@@ -6,17 +6,35 @@ use super::calibration::Calibration;
 use super::lane::{Lane, Next, State};
 use crate::clock::Clock;
 use crate::source::nvml::Library;
-use crate::source::nvml::code::{Code, Policy, REPROBE_NS};
+use crate::source::nvml::code::{Code, REPROBE_NS};
 use crate::source::nvml::condition::{Condition, Watch};
 use crate::source::nvml::device::{Device, enumerate};
 use crate::source::nvml::poll::Poller;
 use crate::source::nvml::probe::probe;
+use crate::source::nvml::visible::{Selection, select};
 use crate::units::NS_PER_S;
 
 /// Pause between looks at a GPU's condition.
 const CONDITION_NS: u64 = NS_PER_S;
 /// Pause after NVML was initialised again: a driver that forgets at once must not be asked without end.
 const AFTER_INIT_NS: u64 = 10_000_000;
+
+/// Which GPUs are wanted, and what is known of them.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// `CUDA_VISIBLE_DEVICES`, or the setting `gpus` in its place; `None` for every GPU.
+    pub visible: Option<String>,
+    /// `CUDA_DEVICE_ORDER`.
+    pub device_order: Option<String>,
+    /// Gain and offset of single cards, by UUID.
+    pub calibrations: Vec<(String, Calibration)>,
+}
+
+impl Wanted {
+    fn calibration(&self, uuid: &str) -> Calibration {
+        self.calibrations.iter().find(|(of, _)| of == uuid).map_or_else(Calibration::default, |(_, known)| *known)
+    }
+}
 
 /// A GPU on the round.
 #[derive(Debug)]
@@ -36,17 +54,20 @@ pub struct Card {
 #[derive(Debug)]
 pub struct Patrol {
     library: &'static Library,
+    wanted: Wanted,
+    selection: Selection,
     cards: Vec<Card>,
     failed: Vec<(u32, Code)>,
     retry_ns: u64,
 }
 
 impl Patrol {
-    /// Initialises NVML and looks at every GPU. It can take seconds, and a sick driver never returns: call it on a
+    /// Initialises NVML and looks at every GPU that is wanted. It can take seconds, and a sick driver never returns: call it on a
     /// thread that nobody waits for without a limit.
-    pub fn start(library: &'static Library, clock: &dyn Clock) -> Result<Self, Code> {
+    pub fn start(library: &'static Library, clock: &dyn Clock, wanted: Wanted) -> Result<Self, Code> {
         library.init()?;
-        let mut patrol = Self { library, cards: Vec::new(), failed: Vec::new(), retry_ns: 0 };
+        let selection = Selection::default();
+        let mut patrol = Self { library, wanted, selection, cards: Vec::new(), failed: Vec::new(), retry_ns: 0 };
         patrol.find(clock.now_ns())?;
         Ok(patrol)
     }
@@ -54,6 +75,11 @@ impl Patrol {
     /// The GPUs that answered, in NVML's order of finding.
     pub fn cards(&self) -> &[Card] {
         &self.cards
+    }
+
+    /// What the wanted list means here: CUDA's indices, slices, and whether its numbers are in doubt.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
     }
 
     /// Index and reason of those that did not.
@@ -97,31 +123,39 @@ impl Patrol {
         is_ready
     }
 
-    /// Adds every GPU that answers and is not on the round yet.
+    /// Adds every wanted GPU that answers and is not on the round yet.
     fn find(&mut self, now_ns: u64) -> Result<(), Code> {
         let found = enumerate(self.library)?;
-        self.failed = found.failed;
         self.retry_ns = now_ns + REPROBE_NS;
+        self.selection =
+            select(self.wanted.visible.as_deref(), self.wanted.device_order.as_deref(), &found.identities());
+        self.failed = found.failed;
         for device in found.devices {
-            if self.cards.iter().any(|card| card.device.uuid == device.uuid) {
-                continue;
-            }
-            let index = device.index;
-            match Card::new(device, now_ns) {
-                Ok(card) => self.cards.push(card),
-                Err(code) => self.failed.push((index, code)),
+            let is_known = self.cards.iter().any(|card| card.device.uuid == device.uuid);
+            let is_wanted = self.selection.chosen.iter().any(|one| one.index == device.index as usize);
+            if is_wanted && !is_known {
+                self.add(device, now_ns);
             }
         }
-        self.failed.retain(|(_, code)| !matches!(code.at_probe(), Policy::Off | Policy::NoBackend));
+        let chosen = &self.selection.chosen;
+        self.failed.retain(|(index, _)| chosen.iter().any(|one| one.index == *index as usize));
         Ok(())
+    }
+
+    fn add(&mut self, device: Device, now_ns: u64) {
+        let (index, calibration) = (device.index, self.wanted.calibration(&device.uuid));
+        match Card::new(device, calibration, now_ns) {
+            Ok(card) => self.cards.push(card),
+            Err(code) => self.failed.push((index, code)),
+        }
     }
 }
 
 impl Card {
-    fn new(device: Device, now_ns: u64) -> Result<Self, Code> {
+    fn new(device: Device, calibration: Calibration, now_ns: u64) -> Result<Self, Code> {
         let offer = probe(&device)?;
         let limit_w = device.handle.limit().ok().map(|limit_mw| f64::from(limit_mw) / 1e3);
-        let lane = Lane::new(offer, limit_w, Calibration::default());
+        let lane = Lane::new(offer, limit_w, calibration);
         let due_ns = (!matches!(lane.state(), State::Off(_))).then_some(now_ns);
         Ok(Self {
             poller: Poller::new(device.handle, offer),

@@ -43,23 +43,44 @@ impl Tick {
 /// The latest updates, in order. Each keeps its number for as long as it is remembered.
 #[derive(Debug)]
 pub struct Ticks {
-    ring: Box<[Tick]>,
+    ring: Box<[Entry]>,
     /// The number of the next update.
     next: usize,
 }
 
+/// An update and the interval that it ends.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    tick: Tick,
+    /// Mean power of the interval.
+    power_w: f64,
+    /// The highest that it can have been: the interval may be longer than it was by the uncertainty of its ends.
+    most_w: f64,
+}
+
+impl Entry {
+    fn after(before: Option<&Tick>, tick: Tick) -> Self {
+        let Some(before) = before else { return Self { tick, ..Self::default() } };
+        let power_w = before.power_to_w(&tick);
+        let uncertain_ns = (before.half_ns + tick.half_ns) as f64;
+        let most_w = power_w * (1.0 + uncertain_ns / (tick.t_ns - before.t_ns) as f64);
+        Self { tick, power_w, most_w }
+    }
+}
+
 impl Default for Ticks {
     fn default() -> Self {
-        Self { ring: vec![Tick::default(); KEPT].into(), next: 0 }
+        Self { ring: vec![Entry::default(); KEPT].into(), next: 0 }
     }
 }
 
 impl Ticks {
     /// Adds an update. Time moves on by at least a nanosecond, so that powers exist.
     pub fn push(&mut self, tick: Tick) {
-        let earliest_ns = self.last().map_or(0, |last| last.t_ns + 1);
-        let place = self.next % KEPT;
-        self.ring[place] = Tick { t_ns: tick.t_ns.max(earliest_ns), ..tick };
+        let before = self.last().copied();
+        let earliest_ns = before.map_or(0, |before| before.t_ns + 1);
+        let tick = Tick { t_ns: tick.t_ns.max(earliest_ns), ..tick };
+        self.ring[self.next % KEPT] = Entry::after(before.as_ref(), tick);
         self.next += 1;
     }
 
@@ -75,6 +96,10 @@ impl Ticks {
 
     /// An update by its number.
     pub fn get(&self, number: usize) -> Option<&Tick> {
+        self.entry(number).map(|entry| &entry.tick)
+    }
+
+    fn entry(&self, number: usize) -> Option<&Entry> {
         (self.first_number()..self.next).contains(&number).then(|| &self.ring[number % KEPT])
     }
 
@@ -93,9 +118,19 @@ impl Ticks {
         low
     }
 
-    /// Mean power of the interval that ends with an update, in watts.
+    /// Mean power of the interval that ends with an update, in watts; the first update ends none.
     pub fn power_before_w(&self, number: usize) -> Option<f64> {
-        Some(self.get(number.checked_sub(1)?)?.power_to_w(self.get(number)?))
+        self.entry(number).filter(|_| number > 0).map(|entry| entry.power_w)
+    }
+
+    /// The lowest and the highest power of the intervals that end with these updates, in watts; each as high as it can
+    /// have been, so that no uncertain end makes a low one.
+    pub fn range_w(&self, numbers: std::ops::Range<usize>) -> (f64, f64) {
+        let first = numbers.start.max(self.first_number()).max(1);
+        let entries = (first..numbers.end.min(self.next)).map(|number| &self.ring[number % KEPT]);
+        entries.fold((f64::INFINITY, 0.0), |(least_w, most_w), entry| {
+            (entry.most_w.min(least_w), entry.power_w.max(most_w))
+        })
     }
 }
 

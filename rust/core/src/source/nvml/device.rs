@@ -66,6 +66,22 @@ pub struct Found {
     pub failed: Vec<(u32, Code)>,
 }
 
+impl Found {
+    /// What tells each GPU from the others, by NVML's index. One that did not answer keeps its place, so that numbers
+    /// after it mean what they say.
+    pub fn identities(&self) -> Vec<Identity> {
+        let count = self.devices.len() + self.failed.len();
+        let silent = Identity { uuid: String::new(), name: String::new(), slices: Vec::new() };
+        let mut identities = vec![silent; count];
+        for device in &self.devices {
+            if let Some(place) = identities.get_mut(device.index as usize) {
+                *place = device.identity();
+            }
+        }
+        identities
+    }
+}
+
 /// Looks at every GPU of an initialised library.
 pub fn enumerate(library: &'static Library) -> Result<Found, Code> {
     let mut found = Found::default();

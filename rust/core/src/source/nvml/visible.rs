@@ -60,6 +60,7 @@ fn everything(device_order: Option<&str>, gpus: &[Identity]) -> Selection {
 }
 
 fn order_uncertain(device_order: Option<&str>, gpus: &[Identity]) -> bool {
+    // A GPU that does not answer has no name, and may be any.
     let equal = gpus.windows(2).all(|pair| pair[0].name == pair[1].name);
     device_order != Some("PCI_BUS_ID") && !equal
 }
