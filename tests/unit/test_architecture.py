@@ -24,7 +24,7 @@ CORE_ROWS = (
     {"integrate", "snapshot", "curve"},
     {"panel"},
     {"keepalive", "sampler"},
-    {"window", "span", "attribution"},
+    {"window", "span", "attribution", "gpu"},
     {"meter"},
 )
 # What a module of the package may import when it is imported itself, beside itself, _core, settings and quantity.

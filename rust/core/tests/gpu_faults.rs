@@ -4,12 +4,12 @@
 
 mod card;
 
+use card::Card;
 use eco2ai_fast_core::gpu::close::Rule;
 use eco2ai_fast_core::gpu::instant::Unknown;
 use eco2ai_fast_core::gpu::lane::State;
 use eco2ai_fast_core::source::nvml::code::Code;
 use eco2ai_fast_core::source::nvml::probe::{Gauge, Primary};
-use card::Card;
 
 fn card(fault: &str) -> Card {
     device(&format!(r#""faults":[{fault}]"#))

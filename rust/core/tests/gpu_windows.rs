@@ -4,10 +4,10 @@
 
 mod card;
 
+use card::{Card, Errors, follow, report, rms, worst};
 use eco2ai_fast_core::gpu::close::Rule;
 use eco2ai_fast_core::source::nvml::probe::Gauge;
 use fake_nvml::random;
-use card::{Card, Errors, follow, report, rms, worst};
 
 const PART_TIME: Gauge = Gauge::PartTime(25_000_000);
 

@@ -8,7 +8,7 @@ use super::meter::{Meaning, Meter, Sight};
 use super::plan::Plan;
 use crate::source::nvml::code::{Code, Policy, REPROBE_NS, RETRY_UPDATES};
 use crate::source::nvml::poll::Reading;
-use crate::source::nvml::probe::{Gauge, Offer, Primary};
+use crate::source::nvml::probe::{Gauge, Offer, Primary, Scope};
 use crate::units::{self, NS_PER_S};
 
 /// The window of the averaging gauge (NVML: "power averaged over 1 sec").
@@ -84,6 +84,11 @@ impl Lane {
         self.primary
     }
 
+    /// What its energy covers.
+    pub fn scope(&self) -> Scope {
+        self.offer.energy_scope
+    }
+
     /// How it stands.
     pub fn state(&self) -> State {
         self.state
@@ -130,12 +135,16 @@ impl Lane {
     /// The energy between two instants. Pending until the first update after the window: at most one period. Later
     /// updates can still improve it until it is settled.
     pub fn window(&self, begin_ns: u64, end_ns: u64) -> Result<Closed, Unknown> {
-        let begin = self.instant(begin_ns)?;
+        self.window_from(&self.instant(begin_ns)?, end_ns)
+    }
+
+    /// The same from an instant that was looked up before: the history behind it may be overwritten.
+    pub fn window_from(&self, begin: &Instant, end_ns: u64) -> Result<Closed, Unknown> {
         match self.instant(end_ns) {
-            Ok(end) => Ok(self.between(&begin, &end)),
+            Ok(end) => Ok(self.between(begin, &end)),
             Err(Unknown::Pending | Unknown::Silent) if self.is_silent() => {
                 let last = self.meter.ticks().last().ok_or(Unknown::Silent)?;
-                Ok(close::close_lost(&begin, last, end_ns))
+                Ok(close::close_lost(begin, last, end_ns))
             }
             Err(unknown) => Err(unknown),
         }

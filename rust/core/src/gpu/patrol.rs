@@ -66,6 +66,11 @@ impl Patrol {
     /// thread that nobody waits for without a limit.
     pub fn start(library: &'static Library, clock: &dyn Clock, wanted: Wanted) -> Result<Self, Code> {
         library.init()?;
+        Self::resume(library, clock, wanted)
+    }
+
+    /// The same where NVML is initialised in this process already.
+    pub fn resume(library: &'static Library, clock: &dyn Clock, wanted: Wanted) -> Result<Self, Code> {
         let selection = Selection::default();
         let mut patrol = Self { library, wanted, selection, cards: Vec::new(), failed: Vec::new(), retry_ns: 0 };
         patrol.find(clock.now_ns())?;

@@ -17,6 +17,7 @@ pub mod code;
 pub mod condition;
 pub mod device;
 pub mod poll;
+pub mod presence;
 pub mod probe;
 pub mod visible;
 

@@ -9,6 +9,7 @@ use eco2ai_fast_core::source::nvml::{Handle, Library};
 pub struct Machine {
     /// Holds the library's file until the test ends.
     _folder: tempfile::TempDir,
+    pub path: std::path::PathBuf,
     pub library: &'static Library,
 }
 
@@ -21,7 +22,7 @@ impl Machine {
         let library = folder.path().join("libnvidia-ml.so.1");
         std::fs::copy(&built, &library).unwrap();
         std::fs::write(folder.path().join("libnvidia-ml.so.1.json"), config).unwrap();
-        Self { library: Library::open(Some(library.as_os_str())).unwrap(), _folder: folder }
+        Self { library: Library::open(Some(library.as_os_str())).unwrap(), path: library, _folder: folder }
     }
 
     pub fn started(config: &str) -> Self {
