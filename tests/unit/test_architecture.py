@@ -30,7 +30,7 @@ CORE_ROWS = (
 # What a module of the package may import when it is imported itself, beside itself, _core, settings and quantity.
 PACKAGE_ROWS = (
     {"settings", "quantity", "_core", "statistics", "synchronise"},
-    {"carbon", "attribution", "calibration"},
+    {"carbon", "attribution", "calibration", "gpus"},
     {"process_tree"},
     {"process_share"},
     {"measurement"},
