@@ -100,7 +100,7 @@ impl GpuWindow {
         let Stand::Ready(found) = self.0.stand() else { return Vec::new() };
         let stopped =
             found.stopped_at.as_ref().map(|entry| format!("the list of GPUs ends at {entry:?}: no GPU is called so"));
-        let order = "numbers in the list of GPUs may mean other cards: set CUDA_DEVICE_ORDER=PCI_BUS_ID or give UUIDs";
+        let order = "CUDA may number these GPUs otherwise: set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name GPUs by UUID";
         stopped.into_iter().chain(found.order_uncertain.then(|| order.to_owned())).collect()
     }
 
