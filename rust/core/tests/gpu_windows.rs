@@ -6,6 +6,7 @@ mod card;
 
 use card::{Card, Errors, follow, report, rms, worst};
 use eco2ai_fast_core::gpu::close::Rule;
+use eco2ai_fast_core::gpu::instant::Unknown;
 use eco2ai_fast_core::source::nvml::probe::Gauge;
 use fake_nvml::random;
 
@@ -238,4 +239,18 @@ fn the_first_of_many_requests_is_told_early_with_a_bound_that_holds_and_rightly_
         (closed.energy_j - card.device.true_energy_j(*from_s, *to_s)).abs() <= closed.bound_j
     });
     assert!(held.count() >= 90);
+}
+
+#[test]
+fn a_window_outlives_the_history_where_its_begin_was_kept() {
+    let mut card = counting(r#"{"shape":"square","low_w":100,"high_w":600,"period_s":0.37}"#, 7001);
+    card.run(6.0, |_, _| {});
+    let begin = card.lane.instant(card::ns(5.0)).unwrap();
+    assert!(begin.is_settled);
+    // The history is 4096 updates of 100 ms.
+    card.run(506.0, |_, _| {});
+    assert_eq!(card.window(5.0, 505.0).unwrap_err(), Unknown::Forgotten);
+    let closed = card.lane.window_from(&begin, card::ns(505.0)).unwrap();
+    let true_j = card.device.true_energy_j(5.0, 505.0);
+    assert!((closed.energy_j / true_j - 1.0).abs() < 0.001, "{closed:?}, {true_j} J");
 }

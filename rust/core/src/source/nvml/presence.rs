@@ -28,7 +28,7 @@ pub fn is_likely(path: Option<&OsStr>) -> bool {
     let preferred = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     DEVICES.iter().any(|device| Path::new(device).exists())
         || FOLDERS.iter().any(|folder| Path::new(folder).join(SONAME).exists())
-        || std::env::split_paths(&preferred).any(|folder| folder.join(SONAME).exists())
+        || std::env::split_paths(&preferred).any(|folder| folder.is_absolute() && folder.join(SONAME).exists())
 }
 
 #[cfg(test)]
