@@ -257,6 +257,108 @@ class Window:
         """
 
 @final
+class Gpus:
+    """The NVIDIA GPUs of this process. One thread looks at them: from the first window until 30 s after the last.
+
+    NVML is initialised on that thread, once in a process and once more in a forked child.
+    """
+
+    @staticmethod
+    def find(
+        *, library: str | PathLike[str] | None = None, visible: str | None = None, device_order: str | None = None
+    ) -> Gpus | None:
+        """The GPUs, or None where nothing looks like a driver. Loads no library and starts no thread.
+
+        library: path of libnvidia-ml.so.1. visible, device_order: CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER.
+        """
+    def begin(self) -> GpuWindow | None:
+        """Opens a window now; no call of the driver is made. None where the machine has no thread left."""
+    def stop(self) -> None:
+        """Ends the thread, and waits for it at most 0.2 s. A window opened later starts another."""
+
+@final
+class GpuWindow:
+    """A window on the GPUs: two instants, and what becomes known of them later. Only wait() waits."""
+
+    def end(self, t1_ns: int | None = None) -> None:
+        """Closes the window, now or at an instant of CLOCK_MONOTONIC; a second end changes nothing."""
+    def lap(self, t1_ns: int) -> GpuWindow:
+        """A closed window from this one's begin; this one stays open."""
+    def between(self, t0_ns: int, t1_ns: int) -> GpuWindow:
+        """A closed window between two instants, of which about seven minutes back are remembered."""
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it was opened before this process was forked; its results are the parent's."""
+    def is_ready(self, settled: bool) -> bool:
+        """Whether every GPU has told what it can: the first answer, or with `settled` the last."""
+    def wait(self, settled: bool, timeout_s: float | None = None) -> bool:
+        """Waits until it is ready; None: as long as an update of the meters, or the driver's start, may take."""
+    @property
+    def stand(self) -> tuple[str, str]:
+        """ "starting", "ready", or one of the words of Finding.availability; and the reason."""
+    @property
+    def failed(self) -> list[tuple[str, str]]:
+        """GPUs that are wanted and do not answer: domain and reason."""
+    @property
+    def doubts(self) -> list[str]:
+        """What is doubtful in the choice of GPUs, each a sentence."""
+    def energies(self) -> list[GpuEnergy]:
+        """What each GPU tells now."""
+
+@final
+class GpuEnergy:
+    """A GPU and what it drew in a window: the attributes of Domain and DomainEnergy, and its own."""
+
+    @property
+    def id(self) -> str:
+        """`gpu-N`, N being NVML's index."""
+    @property
+    def kind(self) -> str: ...
+    @property
+    def parent(self) -> str | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def provenance(self) -> str: ...
+    @property
+    def detail(self) -> str:
+        """Its name, the meter that is believed, and what the figure covers."""
+    @property
+    def counted(self) -> bool: ...
+    @property
+    def sensor_rel(self) -> float:
+        """One sigma of +-5 % (nvml.h); cards differ by gain and offset, which a calibration would remove."""
+    @property
+    def uuid(self) -> str: ...
+    @property
+    def cuda_index(self) -> int | None: ...
+    @property
+    def is_module(self) -> bool:
+        """Whether the figure contains a processor and its memory (Grace Hopper)."""
+    @property
+    def energy_uj(self) -> int | None: ...
+    @property
+    def modelled_uj(self) -> int: ...
+    @property
+    def sampling_uj(self) -> int: ...
+    @property
+    def coverage(self) -> float: ...
+    @property
+    def resets(self) -> int: ...
+    @property
+    def ambiguous(self) -> int: ...
+    @property
+    def fault(self) -> str | None: ...
+    @property
+    def below_resolution(self) -> bool: ...
+    @property
+    def rule(self) -> str | None:
+        """How the window's ends were found between two updates of the meter; None without a number."""
+    @property
+    def remarks(self) -> list[str]:
+        """What its meter cannot see, and whether counter and gauge disagree."""
+
+@final
 class Readout:
     """What a window found out."""
 
@@ -303,7 +405,7 @@ class Domain:
 
     @property
     def id(self) -> str:
-        """"package-0", "dram": stable on a machine."""
+        """ "package-0", "dram": stable on a machine."""
     @property
     def kind(self) -> Literal["package", "core", "uncore", "dram", "psys", "gpu-card", "battery", "storage"]: ...
     @property

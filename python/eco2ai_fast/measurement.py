@@ -8,7 +8,7 @@ from . import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
     from typing import Any
 
     from . import _core
@@ -37,6 +37,8 @@ class DomainMeasurement:
         coverage: share of the window that unbroken readings bracket, 0 to 1.
         resets, ambiguous: how often the counter was set anew, or may have wrapped unseen.
         fault: why a reading failed, if it did.
+        uuid, cuda_index: of a GPU: what stays the same across reboots, and its number for CUDA, if it has one.
+        rule: of a GPU: how the window's ends were found between two updates of its meter (docs/gpus.md).
     """
 
     __slots__ = (
@@ -55,9 +57,12 @@ class DomainMeasurement:
         "ambiguous",
         "fault",
         "below_resolution",
+        "uuid",
+        "cuda_index",
+        "rule",
     )
 
-    def __init__(self, domain: _core.Domain, energy: _core.DomainEnergy) -> None:
+    def __init__(self, domain: _core.Domain | _core.GpuEnergy, energy: _core.DomainEnergy | _core.GpuEnergy) -> None:
         self.id: str = domain.id
         self.kind: str = domain.kind
         self.parent: str | None = domain.parent
@@ -73,6 +78,9 @@ class DomainMeasurement:
         self.ambiguous: int = energy.ambiguous
         self.fault: str | None = energy.fault
         self.below_resolution: bool = energy.below_resolution
+        self.uuid: str | None = getattr(domain, "uuid", None)
+        self.cuda_index: int | None = getattr(domain, "cuda_index", None)
+        self.rule: str | None = getattr(energy, "rule", None)
 
     @property
     def energy_j(self) -> float | None:
@@ -111,7 +119,7 @@ class DomainMeasurement:
     def _plus(self, other: DomainMeasurement, share: float) -> DomainMeasurement:
         """The sum over two windows of which the first took `share` of the time."""
         total = DomainMeasurement.__new__(DomainMeasurement)
-        for name in ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel"):
+        for name in ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel", "uuid", "cuda_index"):
             setattr(total, name, getattr(self, name))
         known = [one.energy_uj for one in (self, other) if one.energy_uj is not None]
         total.energy_uj = sum(known) if known else None
@@ -122,6 +130,7 @@ class DomainMeasurement:
         total.ambiguous = self.ambiguous + other.ambiguous
         total.fault = self.fault or other.fault
         total.below_resolution = self.below_resolution and other.below_resolution
+        total.rule = self.rule if self.rule == other.rule else None
         return total
 
 
@@ -129,9 +138,28 @@ class Measurement:
     """What a window cost. Times in seconds and nanoseconds of CLOCK_MONOTONIC, energies in joules.
 
     While the window is open, and where nothing could be read, energies are not-a-number, never 0.
+
+    A GPU's meter moves every 20 or 100 ms, so that its part of a window is known only afterwards: the first look at an
+    energy waits for one update (and, in a process's first window, for the driver). `provisional` and repr never wait.
+    `wait()`, or `await m`, waits until later updates can change nothing any more.
     """
 
-    __slots__ = ("_closed", "_domains", "_failure", "_meter", "_pue", "_readout", "_process", "_zone", "name")
+    __slots__ = (
+        "_closed",
+        "_domains",
+        "_failure",
+        "_gpu_missing",
+        "_gpu_notes",
+        "_gpus",
+        "_is_settled",
+        "_meter",
+        "_process",
+        "_pue",
+        "_readout",
+        "_remarks",
+        "_zone",
+        "name",
+    )
 
     def __init__(
         self, name: str | None, meter: _core.Meter | None, zone: str | None = None, pue: float | None = None
@@ -145,6 +173,13 @@ class Measurement:
         self._domains: dict[str, DomainMeasurement] | None = None
         self._failure: str | None = None
         self._process: ProcessShare | None = None
+        # What the window's owner has to say.
+        self._remarks: tuple[str, ...] = ()
+        self._gpus: _core.GpuWindow | None = None
+        self._gpu_missing: tuple[tuple[str, str], ...] = ()
+        self._gpu_notes: tuple[str, ...] = ()
+        # Whether what was told of the GPUs is final.
+        self._is_settled = True
 
     def _close(self, readout: _core.Readout) -> None:
         self._readout = readout
@@ -177,15 +212,68 @@ class Measurement:
 
     @property
     def domains(self) -> dict[str, DomainMeasurement]:
-        """Every domain that was read, counted or not, by id."""
+        """Every domain that was read, counted or not, by id. Waits for a GPU's first update after the window."""
         if self._domains is None:
             if self._readout is None or self._meter is None:
                 return {}
-            pairs = zip(self._meter.domains, self._readout.domains, strict=True)
-            self._domains = {domain.id: DomainMeasurement(domain, energy) for domain, energy in pairs}
-            if self._process is not None:
-                self._process.apply(self._domains, self._meter.idle_powers_w, self.duration_s)
+            if self._gpus is not None:
+                self._gpus.wait(False)
+            self._domains = self._tell(self._meter, self._readout)
         return self._domains
+
+    def _tell(self, meter: _core.Meter, readout: _core.Readout) -> dict[str, DomainMeasurement]:
+        """What is known now."""
+        pairs = zip(meter.domains, readout.domains, strict=True)
+        domains = {domain.id: DomainMeasurement(domain, energy) for domain, energy in pairs}
+        if self._process is not None:
+            self._process.apply(domains, meter.idle_powers_w, self.duration_s)
+        if self._gpus is not None:
+            self._tell_gpus(self._gpus, domains)
+        return domains
+
+    def _tell_gpus(self, window: _core.GpuWindow, domains: dict[str, DomainMeasurement]) -> None:
+        from .gpus import missing, notes
+
+        self._is_settled = window.is_ready(True)
+        energies = window.energies()
+        self._gpu_missing, self._gpu_notes = missing(window), notes(window, energies)
+        for one in energies:
+            if one.is_module and one.energy_uj is not None:
+                _put_inside(domains, one.id)
+            domains[one.id] = DomainMeasurement(one, one)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether `wait()` may still change the energies: the window is open, or a GPU's update is to come."""
+        if self._gpus is None or self._domains is not None:
+            return self.is_open or not self._is_settled
+        return self.is_open or not self._gpus.is_ready(True)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until the energies are final, at most `timeout` seconds; True if they are.
+
+        None waits for half a second after the window in the usual case, and for a driver that does not start at most
+        4.5 s after the process's first window.
+        """
+        if self._gpus is None or self._readout is None or self._meter is None:
+            return not self.is_open
+        if self._domains is None or not self._is_settled:
+            self._gpus.wait(True, timeout)
+            self._domains = self._tell(self._meter, self._readout)
+        return self._is_settled
+
+    def __await__(self) -> Generator[Any, None, Measurement]:
+        return _settled(self).__await__()
+
+    def _as_known(self) -> Measurement:
+        """Itself, or what is known now where looking at it would wait."""
+        if self._gpus is None or self._domains is not None or self._readout is None or self._meter is None:
+            return self
+        known = Measurement(self.name, self._meter, self._zone, self._pue)
+        for slot in ("_readout", "_gpus", "_process", "_remarks"):
+            setattr(known, slot, getattr(self, slot))
+        known._domains = known._tell(self._meter, self._readout)
+        return known
 
     @property
     def process(self) -> ProcessShare | None:
@@ -236,6 +324,8 @@ class Measurement:
         unread = tuple(
             (d.id, d.fault or "unreadable") for d in self.domains.values() if d.counted and d.energy_j is None
         )
+        known = {domain for domain, _ in unread}
+        unread += tuple(pair for pair in self._gpu_missing if pair[0] not in known)
         kinds = {domain.kind for domain in self.domains.values()}
         reason = self._failure or ("the window is open" if self.is_open else "no source")
         return unread + tuple((kind, reason) for kind in EXPECTED_KINDS if kind not in kinds)
@@ -244,6 +334,7 @@ class Measurement:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know: flags, each a sentence."""
         notes = [note for domain in self.domains.values() for note in _notes(domain)]
+        notes += [*self._gpu_notes, *self._remarks]
         if self.auxiliary != 1.0:
             notes.append(
                 f"co2e_g is of {self.auxiliary:g} times energy_j, which does not contain fans, board and power supply "
@@ -292,6 +383,7 @@ class Measurement:
         total = Measurement(self.name if self.name == other.name else None, self._meter, self._zone, self._pue)
         duration_s = self.duration_s + other.duration_s
         total._closed = (min(self.t0_ns, other.t0_ns), max(self.t1_ns, other.t1_ns), duration_s)
+        total._gpu_missing = tuple(dict.fromkeys(self._gpu_missing + other._gpu_missing))
         total._domains = _sum_domains(self.domains, other.domains, self.duration_s / duration_s if duration_s else 1.0)
         return total
 
@@ -309,12 +401,12 @@ class Measurement:
     def __repr__(self) -> str:
         from .presentation import line
 
-        return line(self)
+        return line(self._as_known())
 
     def _repr_html_(self) -> str:
         from .presentation import html
 
-        return html(self)
+        return html(self._as_known())
 
 
 class Per:
@@ -343,6 +435,21 @@ def _joules(energies_uj: Iterable[int]) -> float:
     return sum(energies_uj) / UJ_PER_J if energies_uj else nan
 
 
+async def _settled(measurement: Measurement) -> Measurement:
+    """Waits as `wait()` does, and lets the event loop run meanwhile."""
+    from asyncio import get_running_loop
+
+    await get_running_loop().run_in_executor(None, measurement.wait)
+    return measurement
+
+
+def _put_inside(domains: dict[str, DomainMeasurement], module: str) -> None:
+    """A Grace Hopper module's figure contains its processor and memory: they are shown and not added."""
+    for domain in domains.values():
+        if domain.kind in EXPECTED_KINDS:
+            domain.counted, domain.parent = False, module
+
+
 def _sum_domains(
     first: dict[str, DomainMeasurement], second: dict[str, DomainMeasurement], share: float
 ) -> dict[str, DomainMeasurement]:
@@ -357,5 +464,7 @@ def _notes(domain: DomainMeasurement) -> Iterable[str]:
         yield f"{domain.id}: the counter was set anew {domain.resets} times; what was lost is estimated"
     if domain.ambiguous:
         yield f"{domain.id}: {domain.ambiguous} times more than one wrap was possible between two readings"
-    if domain.fault:
+    if domain.fault and domain.kind == "gpu":
+        yield f"{domain.id}: {domain.fault}"
+    elif domain.fault:
         yield f"{domain.id}: a reading failed ({domain.fault}); the rest is estimated from the last power"

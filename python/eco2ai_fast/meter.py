@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _core, settings
+from .gpus import keeper
 from .measurement import NS_PER_S, Measurement
 
 TYPE_CHECKING = False
@@ -68,6 +69,7 @@ class Meter(_core.Meter):
         edges: hunt for the instants at which counters change; None: from 500 Hz on.
         cpus: CPUs on which the threads stay; None: any.
         clock: a ManualClock, with scripted domains only; then nothing runs by itself and `tick()` reads.
+        gpus: NVIDIA GPUs: a list as in CUDA_VISIBLE_DEVICES, "all" or "off"; None: the setting, else that variable.
 
     Any thread may use it. In a forked child it goes on with threads of the child's own.
     """
@@ -82,12 +84,17 @@ class Meter(_core.Meter):
         edges: bool | None = None,
         cpus: Sequence[int] | None = None,
         clock: _core.ManualClock | None = None,
+        gpus: str | None = None,
     ) -> Self:
         if sources is not None and not isinstance(sources, str):
             meter = super().__new__(cls, sources=sources, clock=clock)
+            meter._gpus = None
         else:
+            is_here = sysroot is None and sources != "estimate"
             sysroot = None if sysroot is None else str(sysroot)
             meter = super().__new__(cls, **machine_settings(sources=sources, sysroot=sysroot))
+            meter._gpus = keeper(gpus) if is_here else None
+        meter._gpu_window = None
         meter._rate_hz = settings.resolve("rate_hz", rate_hz)[0]
         meter._edges = edges
         meter._cpus = cpus
@@ -100,6 +107,8 @@ class Meter(_core.Meter):
     _cpus: Sequence[int] | None
     _is_manual: bool
     _has_spans: bool
+    _gpus: _core.Gpus | None
+    _gpu_window: _core.GpuWindow | None
 
     AUTO_RATE_HZ = 10.0
     SPAN_RATE_HZ = 100.0
@@ -115,6 +124,7 @@ class Meter(_core.Meter):
             from .ranks import warn_if_shared
 
             warn_if_shared()
+            self._gpu_window = None if self._gpus is None else self._gpus.begin()
             self.sample(self._hz(), self._edges, self._cpus)
         return self
 
@@ -126,6 +136,8 @@ class Meter(_core.Meter):
     def stop(self) -> None:
         """Stops sampling and waits for the threads. What was recorded stays, and start() goes on with it."""
         self.halt()
+        if self._gpu_window is not None:
+            self._gpu_window.end()
 
     def __enter__(self) -> Meter:
         return self.start()
@@ -234,6 +246,11 @@ class Meter(_core.Meter):
     def _measurement(self, readout: _core.Readout) -> Measurement:
         measurement = Measurement(None, self)
         measurement._close(readout)
+        if self._gpus is not None and self._gpu_window is not None:
+            if self._gpu_window.is_foreign:  # a forked child has a round of its own
+                self._gpu_window = self._gpus.begin()
+            if self._gpu_window is not None:
+                measurement._gpus = self._gpu_window.between(readout.t0_ns, readout.t1_ns)
         return measurement
 
     def _number(self, domain: str) -> int:

@@ -22,6 +22,8 @@ def line(measurement: Measurement) -> str:
     parts = [f"{energy(measurement)} in {si(measurement.duration_s, 's')}", carbon(measurement)]
     if measurement.coverage < 1:
         parts.append(f"coverage {percent(measurement.coverage)}")
+    if measurement.provisional:
+        parts.append("provisional")
     parts += [f"missing {domain} ({reason})" for domain, reason in measurement.missing]
     return f"<Measurement{name}: {', '.join(parts + list(measurement.notes))}>"
 

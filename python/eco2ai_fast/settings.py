@@ -113,6 +113,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting("rate_hz", _rate, "auto", "samples per second of a started Meter, or auto"),
         Setting("sysroot", _text, None, "prefix for /sys, /proc and /dev: containers, guests, tests"),
+        Setting("gpus", _text, None, "GPUs to measure, as in CUDA_VISIBLE_DEVICES: 0,1 or GPU-8932f937; all; off"),
         Setting("nvml", _text, None, "path of libnvidia-ml.so.1 when the loader does not find it"),
     )
 }

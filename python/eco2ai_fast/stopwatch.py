@@ -6,8 +6,10 @@ from _thread import get_ident
 
 from . import settings
 from ._core import EnergyError, Meter, SourceError, WindowError
+from .gpus import keeper
 from .measurement import Measurement
 from .meter import machine_settings
+from .synchronise import synchroniser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ MODES = ("direct", "precise")
 SCOPES = ("machine", "process")
 
 _implicit: Meter | None = None
+# The GPUs beside it.
+_implicit_gpus: _core.Gpus | None = None
 
 
 class measure:
@@ -41,12 +45,14 @@ class measure:
         scope: "machine", or "process": of processors and memory only the share that this process and its descendants
             took by CPU time; `m.process` says how much that was. Graphics cards stay whole.
         meter: a meter of `eco2ai_fast.testing` instead of the machine's.
+        sync: waits at both ends for work that was sent to a GPU: "torch", "jax", "cupy", a function, or None. "auto"
+            waits for torch where it is imported and has a live CUDA context.
 
     One object may be used again and again, also nested. Raises UnknownZoneError or SettingsError at once for a zone or
     PUE that cannot be; nothing is raised later into the measured program.
     """
 
-    __slots__ = ("_meter", "_mode", "_name", "_open", "_pue", "_scope", "_spare", "_zone")
+    __slots__ = ("_meter", "_mode", "_name", "_open", "_pue", "_scope", "_spare", "_sync", "_zone")
 
     def __init__(
         self,
@@ -57,6 +63,7 @@ class measure:
         pue: float | None = None,
         scope: str = "machine",
         meter: Meter | None = None,
+        sync: str | Callable[[], object] | None = "auto",
     ) -> None:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
@@ -74,6 +81,7 @@ class measure:
         self._pue = pue
         self._scope = scope
         self._meter = meter
+        self._sync = synchroniser(sync)
         # The windows open now, by thread: two threads may use one object.
         self._open: dict[int, list[tuple[_core.Window | None, Measurement]]] = {}
         self._spare: list[_core.Window] = []
@@ -91,6 +99,11 @@ class measure:
                 from .process_share import ProcessShare
 
                 measurement._process = ProcessShare()
+            self._synchronise(measurement)
+            # The GPUs' window lies around the other: it is two stamps, and the rest follows later.
+            gpus = _implicit_gpus if self._meter is None else getattr(self._meter, "_gpus", None)
+            if gpus is not None:
+                measurement._gpus = gpus.begin()
             window.begin()
         except EnergyError as error:
             if isinstance(error, SourceError) and settings.resolve("sources")[1] != "default":
@@ -102,14 +115,25 @@ class measure:
     def _end(self, window: _core.Window | None, measurement: Measurement) -> None:
         if window is None:
             return
+        self._synchronise(measurement)
         try:
             measurement._close(window.end())
+            if measurement._gpus is not None:
+                measurement._gpus.end()
             if measurement._process is not None:
                 measurement._process.close()
         except EnergyError as error:
             measurement._fail(str(error))
         else:
             self._spare.append(window)
+
+    def _synchronise(self, measurement: Measurement) -> None:
+        """What it raises is noted: the program meets its GPU's errors where it looks at its own results."""
+        if self._sync is not None:
+            try:
+                self._sync()
+            except Exception as error:
+                measurement._remarks += (f"sync failed, so that GPU work may be missing: {error!r}",)
 
     def __enter__(self) -> Measurement:
         begun = self._begin()
@@ -141,9 +165,10 @@ class measure:
 
 def implicit_meter() -> Meter:
     """The process's own meter, behind every `measure()`. Made at the first need from the settings of that moment."""
-    global _implicit
+    global _implicit, _implicit_gpus
     if _implicit is None:
         _implicit = Meter(**machine_settings())
+        _implicit_gpus = keeper()
     return _implicit
 
 
@@ -153,6 +178,6 @@ def configure(**values: object) -> None:
     None takes a setting back. Raises SettingsError for an unknown name or a value that cannot be, and sets none then.
     `eco2ai-fast config` lists the settings. Meters made earlier keep theirs.
     """
-    global _implicit
+    global _implicit, _implicit_gpus
     settings.configure(**values)
-    _implicit = None
+    _implicit = _implicit_gpus = None

@@ -24,13 +24,13 @@ CORE_ROWS = (
     {"integrate", "snapshot", "curve"},
     {"panel", "recorded"},
     {"keepalive", "sampler"},
-    {"window", "span", "attribution"},
+    {"window", "span", "attribution", "gpu"},
     {"meter"},
 )
 # What a module of the package may import when it is imported itself, beside itself, _core, settings and quantity.
 PACKAGE_ROWS = (
     {"settings", "quantity", "_core", "statistics", "synchronise"},
-    {"carbon", "attribution", "calibration", "origin"},
+    {"carbon", "attribution", "calibration", "origin", "gpus"},
     {"process_tree", "footprint"},
     {"process_share"},
     {"measurement"},

@@ -10,7 +10,7 @@ from .. import carbon, settings
 from .._core import EnergyError, Meter, cross_check
 from ..quantity import percent, si
 from ..stopwatch import implicit_meter
-from . import host, output, rights
+from . import gpu_findings, host, output, rights
 from .table import aligned, intensity_lines, labelled
 
 TYPE_CHECKING = False
@@ -46,10 +46,11 @@ def examine(*, compare: bool = False) -> dict[str, Any]:
     findings, domains, error = _meters()
     measured = [domain.id for domain in domains if domain.provenance == "measured"]
     sysroot = settings.resolve("sysroot")[0]
+    gpu_sources, gpu_domains = gpu_findings.examine()
     return {
         "error": error,
-        "sources": [_plain(finding, _FINDING_KEYS) for finding in findings],
-        "domains": [_plain(domain, _DOMAIN_KEYS) for domain in domains],
+        "sources": [*(_plain(finding, _FINDING_KEYS) for finding in findings), *gpu_sources],
+        "domains": [*(_plain(domain, _DOMAIN_KEYS) for domain in domains), *gpu_domains],
         "modelled": [domain.id for domain in domains if domain.provenance == "modelled"],
         "remedies": _remedies(findings, measured, sysroot or ""),
         "cross_check": _compared(sysroot) if compare else None,

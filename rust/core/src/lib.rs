@@ -34,6 +34,7 @@ pub mod domain;
 pub mod edges;
 pub mod error;
 pub mod gauge;
+pub mod gpu;
 pub mod integrate;
 pub mod keepalive;
 pub mod meter;

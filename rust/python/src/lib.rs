@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 mod calls;
 mod cross_check;
 mod errors;
+mod gpu;
 mod interpreter;
 mod meter;
 mod processor;
@@ -32,6 +33,8 @@ mod _core {
     use super::cross_check::{Comparison, Route, cross_check};
     #[pymodule_export]
     use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
+    #[pymodule_export]
+    use super::gpu::{GpuEnergy, GpuWindow, Gpus};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter};
     #[pymodule_export]

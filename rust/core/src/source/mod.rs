@@ -17,6 +17,7 @@ pub mod family;
 pub mod file;
 pub mod hwmon;
 pub mod msr;
+pub mod nvml;
 pub mod perf;
 pub mod pmu;
 pub mod powercap;

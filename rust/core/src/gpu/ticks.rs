@@ -1,0 +1,171 @@
+//! E(t) of one GPU: its energy at each update of its meter, as far back as memory reaches.
+
+use crate::units;
+
+/// Updates that are remembered: seven minutes of a 100 ms meter. Longer windows keep their begin ([`super::close`]).
+const KEPT: usize = 4096;
+
+/// The energy up to one update of the meter. All figures only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tick {
+    /// When the meter was updated.
+    pub t_ns: u64,
+    /// How far off that can be.
+    pub half_ns: u64,
+    /// Energy since the first update, in microjoules.
+    pub energy_uj: u64,
+    /// The part of it that was estimated, not read.
+    pub estimated_uj: u64,
+    /// Time up to here that no unbroken pair of readings covers.
+    pub uncovered_ns: u64,
+    /// How often the counter began anew.
+    pub resets: u64,
+}
+
+impl Tick {
+    /// The latest instant at which it can have been.
+    pub fn hi_ns(&self) -> u64 {
+        self.t_ns + self.half_ns
+    }
+
+    /// The earliest.
+    pub fn lo_ns(&self) -> u64 {
+        self.t_ns.saturating_sub(self.half_ns)
+    }
+
+    /// Mean power from this update to a later one, in watts.
+    pub fn power_to_w(&self, later: &Self) -> f64 {
+        let energy_j = units::joules(later.energy_uj.saturating_sub(self.energy_uj));
+        energy_j / units::seconds(later.t_ns.saturating_sub(self.t_ns).max(1))
+    }
+}
+
+/// The latest updates, in order. Each keeps its number for as long as it is remembered.
+#[derive(Debug)]
+pub struct Ticks {
+    ring: Box<[Entry]>,
+    /// The number of the next update.
+    next: usize,
+}
+
+/// An update and the interval that it ends.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    tick: Tick,
+    /// Mean power of the interval.
+    power_w: f64,
+    /// The highest that it can have been: the interval may be longer than it was by the uncertainty of its ends.
+    most_w: f64,
+}
+
+impl Entry {
+    fn after(before: Option<&Tick>, tick: Tick) -> Self {
+        let Some(before) = before else { return Self { tick, ..Self::default() } };
+        let power_w = before.power_to_w(&tick);
+        let uncertain_ns = (before.half_ns + tick.half_ns) as f64;
+        let most_w = power_w * (1.0 + uncertain_ns / (tick.t_ns - before.t_ns) as f64);
+        Self { tick, power_w, most_w }
+    }
+}
+
+impl Default for Ticks {
+    fn default() -> Self {
+        Self { ring: vec![Entry::default(); KEPT].into(), next: 0 }
+    }
+}
+
+impl Ticks {
+    /// Adds an update. Time moves on by at least a nanosecond, so that powers exist.
+    pub fn push(&mut self, tick: Tick) {
+        let before = self.last().copied();
+        let earliest_ns = before.map_or(0, |before| before.t_ns + 1);
+        let tick = Tick { t_ns: tick.t_ns.max(earliest_ns), ..tick };
+        self.ring[self.next % KEPT] = Entry::after(before.as_ref(), tick);
+        self.next += 1;
+    }
+
+    /// The number of the oldest that is remembered.
+    pub fn first_number(&self) -> usize {
+        self.next.saturating_sub(KEPT)
+    }
+
+    /// The number that the next will have.
+    pub fn next_number(&self) -> usize {
+        self.next
+    }
+
+    /// An update by its number.
+    pub fn get(&self, number: usize) -> Option<&Tick> {
+        self.entry(number).map(|entry| &entry.tick)
+    }
+
+    fn entry(&self, number: usize) -> Option<&Entry> {
+        (self.first_number()..self.next).contains(&number).then(|| &self.ring[number % KEPT])
+    }
+
+    /// The latest.
+    pub fn last(&self) -> Option<&Tick> {
+        self.get(self.next.checked_sub(1)?)
+    }
+
+    /// The number of the first update for which `is_past` is false. It must be true up to some point and false after.
+    pub fn partition(&self, is_past: impl Fn(&Tick) -> bool) -> usize {
+        let (mut low, mut high) = (self.first_number(), self.next);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.get(middle).is_some_and(&is_past) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// Mean power of the interval that ends with an update, in watts; the first update ends none.
+    pub fn power_before_w(&self, number: usize) -> Option<f64> {
+        self.entry(number).filter(|_| number > 0).map(|entry| entry.power_w)
+    }
+
+    /// The lowest and the highest power of the intervals that end with these updates, in watts; each as high as it can
+    /// have been, so that no uncertain end makes a low one.
+    pub fn range_w(&self, numbers: std::ops::Range<usize>) -> (f64, f64) {
+        let first = numbers.start.max(self.first_number()).max(1);
+        let entries = (first..numbers.end.min(self.next)).map(|number| &self.ring[number % KEPT]);
+        entries.fold((f64::INFINITY, 0.0), |(least_w, most_w), entry| {
+            (entry.most_w.min(least_w), entry.power_w.max(most_w))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(count: u64) -> Ticks {
+        let mut ticks = Ticks::default();
+        (0..count).for_each(|k| ticks.push(Tick { t_ns: k * 100, energy_uj: k * 30, ..Tick::default() }));
+        ticks
+    }
+
+    #[test]
+    fn updates_are_found_by_number_until_they_are_overwritten() {
+        let ticks = ticks(KEPT as u64 + 10);
+        assert_eq!(ticks.first_number(), 10);
+        assert_eq!(ticks.get(9), None);
+        assert_eq!(ticks.get(10).unwrap().t_ns, 1000);
+        assert_eq!(ticks.last().unwrap().t_ns, (KEPT as u64 + 9) * 100);
+    }
+
+    #[test]
+    fn an_instant_is_found_among_them() {
+        let ticks = ticks(5000);
+        assert_eq!(ticks.partition(|tick| tick.t_ns <= 300_050), 3001);
+        assert_eq!(ticks.partition(|_| true), 5000);
+        assert_eq!(ticks.partition(|_| false), 5000 - KEPT);
+    }
+
+    #[test]
+    fn time_always_moves_on() {
+        let mut ticks = ticks(2);
+        ticks.push(Tick { t_ns: 50, energy_uj: 60, ..Tick::default() });
+        assert_eq!(ticks.last().unwrap().t_ns, 101);
+        assert!(ticks.power_before_w(2).unwrap().is_finite());
+    }
+}
