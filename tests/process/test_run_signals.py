@@ -144,7 +144,7 @@ def stopped(pid: int) -> int:
 
 @pytest.mark.parametrize("name", ["SIGTSTP", "SIGTTIN", "SIGTTOU"])
 def test_stop_stops_the_command_and_then_us_in_the_same_way(cli, name: str) -> None:
-    process = cli.ready(*LISTEN)
+    process = cli.ready(*LISTEN, preexec_fn=os.setpgrp)  # a job of its own: the kernel stops no orphaned group by key
     child = child_of(process.pid)
     process.send_signal(getattr(signal, name))
     assert stopped(process.pid) == getattr(signal, name)
@@ -166,7 +166,7 @@ def test_command_that_stops_itself_stops_us_until_it_is_continued(cli) -> None:
 
 
 def test_second_stop_that_came_before_we_went_on_from_the_first_is_not_lost(cli) -> None:
-    process = cli.ready(*LISTEN)
+    process = cli.ready(*LISTEN, preexec_fn=os.setpgrp)  # as above
     child = child_of(process.pid)
     os.kill(child, signal.SIGSTOP)
     assert stopped(process.pid) == signal.SIGSTOP
