@@ -209,7 +209,7 @@ def test_words_for_what_cannot_be(world: World) -> None:
         world.run(5)
     with pytest.raises(ValueError, match='weights are "units"'):
         requests.report(weights="tokens")
-    with pytest.raises(ValueError, match='sync is "torch"'):
+    with pytest.raises(ValueError, match='sync is "auto", "torch"'):
         eco.inference(world.meter, sync="rocm")
 
 
