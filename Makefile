@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
 
-.PHONY: loom tsan demo test test-rust test-python lint wheel bench clean cargo
+.PHONY: loom demo test test-rust test-python lint wheel bench clean cargo
 
 cargo:
 	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -38,11 +38,6 @@ wheel: cargo $(BIN)/python  ## dist/*.whl, one for every CPython from 3.10 on
 loom: cargo  ## every interleaving of ring and published words, up to three preemptions
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
 	cargo test --package eco2ai-fast-core --test loom --release --quiet
-
-TSAN_FLAGS := -Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer
-tsan: cargo  ## the threaded tests of the core under ThreadSanitizer (needs the nightly toolchain and its rust-src)
-	RUSTFLAGS="$(TSAN_FLAGS)" CARGO_TARGET_DIR=target/tsan \
-	cargo +nightly test --package eco2ai-fast-core --lib --target x86_64-unknown-linux-gnu -- snapshot ring panel sampler keepalive meter
 
 bench: cargo $(BIN)/python  ## what the hot paths cost beside bare equivalents, each ratio in one run
 	$(BIN)/pip install --quiet '.[test]'
