@@ -220,4 +220,8 @@ def test_record_cannot_be_changed() -> None:
 def test_line_reads_back_as_it_was(cells: list[str]) -> None:
     from io import StringIO
 
-    assert list(csv.reader(StringIO(line(cells), newline=""))) == [cells]
+    assert list(csv.reader(StringIO(line(cells), newline=""))) == [[cell.replace("\0", "\ufffd") for cell in cells]]
+
+
+def test_nul_becomes_a_letter_that_every_reader_takes() -> None:
+    assert line(["a\0b", "c"]) == "a\ufffdb,c\n"

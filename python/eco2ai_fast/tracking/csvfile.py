@@ -162,7 +162,7 @@ def _in_order_of(header: str, cells: tuple[str, ...], path: str) -> str:
     """The row for a file with the same columns in another order, or with more of them."""
     from csv import reader
 
-    columns = next(reader([header]), [])
+    columns = next(reader([header.replace("\0", "\ufffd")]), [])  # Python 3.10 stops at a NUL
     missing = [column for column in COLUMNS if column not in columns]
     if missing:
         raise OtherColumnsError(errno.EINVAL, f"it has no column {', '.join(missing)}", path)

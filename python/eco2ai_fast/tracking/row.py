@@ -43,10 +43,13 @@ class _Lines:
 
 
 def line(cells: Iterable[str]) -> str:
-    """One CSV line with its newline; quotes only where they are needed."""
+    """One CSV line with its newline; quotes only where they are needed.
+
+    A NUL becomes the replacement character: Python 3.10's csv and many other readers stop at one.
+    """
     written: list[str] = []
     # The writer quotes the letters of its line end: with both, a lone carriage return is quoted too.
-    writer(_Lines(written), lineterminator="\r\n").writerow(cells)
+    writer(_Lines(written), lineterminator="\r\n").writerow([cell.replace("\0", "\ufffd") for cell in cells])
     return f"{written[0][:-2]}\n"
 
 
