@@ -60,6 +60,7 @@ class DomainMeasurement:
         "uuid",
         "cuda_index",
         "rule",
+        "_is_model",
     )
 
     def __init__(self, domain: _core.Domain | _core.GpuEnergy, energy: _core.DomainEnergy | _core.GpuEnergy) -> None:
@@ -67,6 +68,8 @@ class DomainMeasurement:
         self.kind: str = domain.kind
         self.parent: str | None = domain.parent
         self.source: str = domain.source
+        # A model stays one where it says 0 J, which joules do not tell.
+        self._is_model: bool = getattr(domain, "provenance", None) == "modelled"
         self.detail: str = domain.detail
         self.counted: bool = domain.counted
         self.sensor_rel: float = domain.sensor_rel
@@ -100,7 +103,7 @@ class DomainMeasurement:
 
     @property
     def provenance(self) -> str:
-        if self.source == "estimate" or (self.energy_uj and self.modelled_uj == self.energy_uj):
+        if self._is_model or (self.energy_uj and self.modelled_uj == self.energy_uj):
             return "modelled"
         return "mixed" if self.modelled_uj else "measured"
 
@@ -119,7 +122,8 @@ class DomainMeasurement:
     def _plus(self, other: DomainMeasurement, share: float) -> DomainMeasurement:
         """The sum over two windows of which the first took `share` of the time."""
         total = DomainMeasurement.__new__(DomainMeasurement)
-        for name in ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel", "uuid", "cuda_index"):
+        same = ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel", "uuid", "cuda_index", "_is_model")
+        for name in same:
             setattr(total, name, getattr(self, name))
         known = [one.energy_uj for one in (self, other) if one.energy_uj is not None]
         total.energy_uj = sum(known) if known else None
