@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
 
-.PHONY: loom demo test test-rust test-python lint wheel bench clean cargo
+.PHONY: loom tsan miri demo test test-rust test-python lint wheel bench clean cargo
 
 cargo:
 	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -38,6 +38,17 @@ wheel: cargo $(BIN)/python  ## dist/*.whl, one for every CPython from 3.10 on
 loom: cargo  ## every interleaving of ring and published words, up to three preemptions
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
 	cargo test --package eco2ai-fast-core --test loom --release --quiet
+
+# Both want the nightly toolchain: rustup component add rust-src miri --toolchain nightly. The standard library is built
+# with the sanitizer too, else its own locks would be taken for races.
+tsan: cargo  ## the threaded parts of the core under ThreadSanitizer
+	RUSTFLAGS="-Zsanitizer=thread" CARGO_TARGET_DIR=target/tsan \
+	cargo +nightly test -Zbuild-std --package eco2ai-fast-core --lib --target x86_64-unknown-linux-gnu -- \
+	snapshot ring panel sampler keepalive meter span
+
+miri: cargo  ## ring, published words and arithmetic under Miri, which looks for undefined behaviour
+	CARGO_TARGET_DIR=target/miri MIRIFLAGS=-Zmiri-disable-isolation \
+	cargo +nightly miri test --package eco2ai-fast-core --lib -- ring:: snapshot:: step:: counter::tests::a
 
 bench: cargo $(BIN)/python  ## what the hot paths cost beside bare equivalents, each ratio in one run
 	$(BIN)/pip install --quiet '.[test]'

@@ -367,6 +367,9 @@ class Readout:
     @property
     def t1_ns(self) -> int: ...
     @property
+    def suspended_ns(self) -> int:
+        """How long the machine was asleep in between, which is no part of t1_ns - t0_ns; 0 if nobody looked."""
+    @property
     def domains(self) -> list[DomainEnergy]:
         """One entry for each of Meter.domains, in the same order."""
 
@@ -456,6 +459,12 @@ class Finding:
     def detail(self) -> str:
         """Where, and what happened there."""
 
+def findings(*, sysroot: str | PathLike[str] | None = None) -> list[Finding]:
+    """What was looked for below sysroot, found or not, also where nothing can be measured or modelled."""
+
+def adopt_orphans() -> bool:
+    """Makes this process the parent of descendants whose own parent ends, instead of init; False if refused."""
+
 def cross_check(*, sysroot: str | PathLike[str] | None = None, window_s: float = 0.25) -> list[Comparison]:
     """Reads every route to every domain (perf, powercap, and the MSRs if they may be read) over one window.
 
@@ -501,6 +510,8 @@ class ManualClock:
     def now_ns(self) -> int: ...
     def set(self, now_ns: int) -> None: ...
     def advance(self, seconds: float) -> None: ...
+    def suspend(self, seconds: float) -> None:
+        """Lets the machine sleep: this clock stands still meanwhile, and windows tell how long that was."""
 
 @final
 class ScriptedDomain:

@@ -78,6 +78,20 @@ def shares(busy_s: float, parts_cpu_s: Sequence[float]) -> list[float] | None:
     return [cpu_s / whole_s for cpu_s in parts_cpu_s]
 
 
+def at_rest_j(parts: Iterable[tuple[float | None, float | None]], duration_s: float) -> float | None:
+    """What domains would have drawn at rest, at most what they drew; None where it is known of none or not of all.
+
+    parts: the energy and the power at rest of each; one that could not be read has no part in it.
+    """
+    at_rest = [
+        None if idle_w is None else min(idle_w * duration_s, energy_j)
+        for energy_j, idle_w in parts
+        if energy_j is not None
+    ]
+    known = [part_j for part_j in at_rest if part_j is not None]
+    return sum(known) if at_rest and len(known) == len(at_rest) else None
+
+
 def attributed_j(domains_j: Iterable[tuple[str, str, float | None]], share: float) -> dict[str, float]:
     """Joules by domain for a share of CPU time; domains are (id, kind, energy), unreadable ones None."""
     return {

@@ -34,6 +34,9 @@ def energies(meter: Meter | Trace, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArra
     starts, ends = _instants(t0_ns), _instants(t1_ns)
     if starts.shape != ends.shape:
         raise ValueError(f"t0_ns and t1_ns must be of one length, not {len(starts)} and {len(ends)}")
+    backwards = np.flatnonzero(ends < starts)
+    if len(backwards):
+        raise ValueError(f"t1_ns lies before t0_ns in row {backwards[0]}, and in {len(backwards)} rows in all")
     rows = np.zeros(len(starts), FIELDS)
     rows["t0_ns"], rows["t1_ns"], rows["coverage"] = starts, ends, 1.0
     energy_uj, modelled_uj = np.zeros(len(starts), "i8"), np.zeros(len(starts), "i8")
@@ -75,6 +78,8 @@ def _instants(values: ArrayLike) -> NDArray[Any]:
     array = np.atleast_1d(np.asarray(values))
     if array.dtype.kind not in "iuf" or array.ndim != 1:
         raise ValueError("instants must be a one-dimensional array of nanoseconds")
+    if not np.all(array >= 0):
+        raise ValueError("instants must be numbers of nanoseconds from 0 on")
     return np.ascontiguousarray(np.rint(array) if array.dtype.kind == "f" else array, dtype="u8")
 
 

@@ -60,6 +60,7 @@ class DomainMeasurement:
         "uuid",
         "cuda_index",
         "rule",
+        "_is_model",
     )
 
     def __init__(self, domain: _core.Domain | _core.GpuEnergy, energy: _core.DomainEnergy | _core.GpuEnergy) -> None:
@@ -67,6 +68,8 @@ class DomainMeasurement:
         self.kind: str = domain.kind
         self.parent: str | None = domain.parent
         self.source: str = domain.source
+        # A model stays one where it says 0 J, which joules do not tell.
+        self._is_model: bool = getattr(domain, "provenance", None) == "modelled"
         self.detail: str = domain.detail
         self.counted: bool = domain.counted
         self.sensor_rel: float = domain.sensor_rel
@@ -100,7 +103,7 @@ class DomainMeasurement:
 
     @property
     def provenance(self) -> str:
-        if self.source == "estimate" or (self.energy_uj and self.modelled_uj == self.energy_uj):
+        if self._is_model or (self.energy_uj and self.modelled_uj == self.energy_uj):
             return "modelled"
         return "mixed" if self.modelled_uj else "measured"
 
@@ -119,7 +122,8 @@ class DomainMeasurement:
     def _plus(self, other: DomainMeasurement, share: float) -> DomainMeasurement:
         """The sum over two windows of which the first took `share` of the time."""
         total = DomainMeasurement.__new__(DomainMeasurement)
-        for name in ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel", "uuid", "cuda_index"):
+        same = ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel", "uuid", "cuda_index", "_is_model")
+        for name in same:
             setattr(total, name, getattr(self, name))
         known = [one.energy_uj for one in (self, other) if one.energy_uj is not None]
         total.energy_uj = sum(known) if known else None
@@ -157,6 +161,7 @@ class Measurement:
         "_pue",
         "_readout",
         "_remarks",
+        "_suspended_ns",
         "_zone",
         "name",
     )
@@ -169,6 +174,7 @@ class Measurement:
         self._zone = zone
         self._pue = pue
         self._readout: _core.Readout | None = None
+        self._suspended_ns = 0
         self._closed: tuple[int, int, float] | None = None
         self._domains: dict[str, DomainMeasurement] | None = None
         self._failure: str | None = None
@@ -183,6 +189,7 @@ class Measurement:
 
     def _close(self, readout: _core.Readout) -> None:
         self._readout = readout
+        self._suspended_ns = readout.suspended_ns
 
     def _fail(self, reason: str) -> None:
         self._failure = reason
@@ -209,6 +216,11 @@ class Measurement:
     @property
     def duration_s(self) -> float:
         return self._times()[2]
+
+    @property
+    def suspended_s(self) -> float:
+        """How long the machine was asleep meanwhile: no part of duration_s. 0 where nobody looked."""
+        return self._suspended_ns / NS_PER_S
 
     @property
     def domains(self) -> dict[str, DomainMeasurement]:
@@ -270,7 +282,7 @@ class Measurement:
         if self._gpus is None or self._domains is not None or self._readout is None or self._meter is None:
             return self
         known = Measurement(self.name, self._meter, self._zone, self._pue)
-        for slot in ("_readout", "_gpus", "_process", "_remarks"):
+        for slot in ("_readout", "_gpus", "_process", "_remarks", "_suspended_ns"):
             setattr(known, slot, getattr(self, slot))
         known._domains = known._tell(self._meter, self._readout)
         return known
@@ -335,6 +347,11 @@ class Measurement:
         """What a reader of the numbers must know: flags, each a sentence."""
         notes = [note for domain in self.domains.values() for note in _notes(domain)]
         notes += [*self._gpu_notes, *self._remarks]
+        if self._suspended_ns:
+            notes.append(
+                f"the machine slept for {self.suspended_s:.3g} s, which are no part of the duration; "
+                "a counter that went on in its sleep has that energy in it"
+            )
         if self.auxiliary != 1.0:
             notes.append(
                 f"co2e_g is of {self.auxiliary:g} times energy_j, which does not contain fans, board and power supply "
@@ -383,6 +400,7 @@ class Measurement:
         total = Measurement(self.name if self.name == other.name else None, self._meter, self._zone, self._pue)
         duration_s = self.duration_s + other.duration_s
         total._closed = (min(self.t0_ns, other.t0_ns), max(self.t1_ns, other.t1_ns), duration_s)
+        total._suspended_ns = self._suspended_ns + other._suspended_ns
         total._gpu_missing = tuple(dict.fromkeys(self._gpu_missing + other._gpu_missing))
         total._domains = _sum_domains(self.domains, other.domains, self.duration_s / duration_s if duration_s else 1.0)
         return total

@@ -50,6 +50,17 @@ def _calibrated() -> dict[str, Any]:
     return {} if found is None else found.figures()
 
 
+def _known_cpus(cpus: Sequence[int]) -> list[int]:
+    """Raises ValueError for a CPU that the machine cannot have."""
+    import os
+
+    number = os.sysconf("SC_NPROCESSORS_CONF")
+    wrong = [cpu for cpu in cpus if not (isinstance(cpu, int) and 0 <= cpu < number)]
+    if wrong:
+        raise ValueError(f"cpus: this machine has CPUs 0 to {number - 1}, and none is number {wrong[0]!r}")
+    return list(cpus)
+
+
 class Meter(_core.Meter):
     """Samples the machine's meters in threads of its own and keeps their energy curves.
 
@@ -97,7 +108,7 @@ class Meter(_core.Meter):
         meter._gpu_window = None
         meter._rate_hz = settings.resolve("rate_hz", rate_hz)[0]
         meter._edges = edges
-        meter._cpus = cpus
+        meter._cpus = None if cpus is None else _known_cpus(cpus)
         meter._is_manual = clock is not None
         meter._has_spans = False
         return meter
@@ -158,9 +169,11 @@ class Meter(_core.Meter):
         t0_ns, t1_ns, energy_j, measured_j, modelled_j, sampling_j and coverage, over the counted domains.
         An instant that is not yet sampled is filled by a reading now, and beyond that by the last power.
 
-        Raises HistoryLost for an instant before the recorded history.
+        Raises HistoryLost for an instant before the recorded history, ValueError for an end before its begin.
         """
         if isinstance(t0_ns, int) and isinstance(t1_ns, int):
+            if not 0 <= t0_ns <= t1_ns:
+                raise ValueError(f"t1_ns = {t1_ns} lies before t0_ns = {t0_ns}, or that before 0")
             return self._measurement(self.readout_between(t0_ns, t1_ns))
         from .energies import energies
 

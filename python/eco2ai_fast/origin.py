@@ -55,11 +55,13 @@ def settings_in_use(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def config_hash(in_use: dict[str, Any]) -> str:
     """SHA-256 of the values of the settings, whatever their origin: equal for runs that were set up alike."""
-    import json
-    from hashlib import sha256
-
     values = {name: one["value"] for name, one in in_use.items()}
-    return sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    text = "{}"
+    if values:
+        import json
+
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return _hash("sha256", text.encode())
 
 
 def data() -> dict[str, str | None]:
@@ -90,44 +92,51 @@ def without_home(origin: str) -> str:
     return origin.replace(home, "~") if len(home) > 1 else origin
 
 
+def _hash(name: str, data: bytes, **options: Any) -> str:
+    """In hexadecimal, by hashlib's function of this name: without hashlib, which loads OpenSSL, 7 ms of every `run`."""
+    from importlib import import_module
+
+    for module in ("_sha2", "_sha256", "_blake2", "hashlib"):  # 3.12 and newer, older ones, both; any
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError):
+            continue
+        break
+    return str(found(data, **options).hexdigest())
+
+
 def _host_hash() -> str | None:
     """A name for this machine that tells nothing about it: BLAKE2 keyed with the machine id, as machine-id(5) asks.
 
     None where the machine has no id, as in many containers.
     """
-    from hashlib import blake2b
-
     machine_id = next(filter(None, map(_line, _MACHINE_ID_PATHS)), None)
     if machine_id is None:
         return None
-    return blake2b(b"eco2ai-fast host", key=machine_id.encode()[:64], digest_size=16).hexdigest()
+    return _hash("blake2b", b"eco2ai-fast host", key=machine_id.encode()[:64], digest_size=16)
 
 
 def _tables_sha256() -> str | None:
-    from hashlib import sha256
-
     from .carbon.tables import DATA_DIR
 
-    total = sha256()
+    tables = bytearray()
     try:
         for name in sorted(os.listdir(DATA_DIR)):  # noqa: PTH208
             if name.endswith(".tsv"):
                 with open(os.path.join(DATA_DIR, name), "rb") as file:
-                    total.update(file.read())
+                    tables += file.read()
     except OSError:
         return None
-    return total.hexdigest()
+    return _hash("sha256", bytes(tables))
 
 
 def _factors_file_sha256() -> str | None:
-    from hashlib import sha256
-
     try:
         path = settings.resolve("factors_file")[0]
         if path is None:
             return None
         with open(path, "rb") as file:
-            return sha256(file.read()).hexdigest()
+            return _hash("sha256", file.read())
     except (OSError, ValueError):
         return None
 

@@ -31,10 +31,9 @@ def line(measurement: Measurement) -> str:
 def energy(measurement: Measurement) -> str:
     """`12.3 J ± 0.5 J (measured 10.0 J, modelled 2.3 J)`: provenance always stands beside the sum."""
     total = f"{si(measurement.energy_j, 'J')} ± {si(measurement.uncertainty_j, 'J', 2)}"
-    if not measurement.modelled_j:
-        return f"{total} (measured)"
-    if not measurement.measured_j:
-        return f"{total} (modelled)"
+    origins = {domain.provenance for domain in measurement.domains.values() if domain.counted}
+    if len(origins) == 1 and "mixed" not in origins:  # and not by joules: 0 J of a model are no measurement
+        return f"{total} ({origins.pop()})"
     return f"{total} (measured {si(measurement.measured_j, 'J')}, modelled {si(measurement.modelled_j, 'J')})"
 
 

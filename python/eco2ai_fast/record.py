@@ -164,6 +164,7 @@ def _clock(measurement: Measurement) -> dict[str, Any]:
         "t1_utc": _iso(start_ns + measurement.t1_ns - measurement.t0_ns) if known else None,
         "clock_anchor": anchor,
         "duration_s": _number(measurement.duration_s),
+        "suspended_s": measurement.suspended_s,
     }
 
 
@@ -213,6 +214,8 @@ def _parts(measurement: Measurement, run: Run) -> dict[str, Any]:
     command_share, own_share = shares or (None, None)
     domains_j = None if command_share is None else _attributed(measurement, command_share)
     energy_j = sum(domains_j.values()) if domains_j else None
+    at_rest_j = None if energy_j is None else _at_rest_j(measurement)
+    static_j = None if at_rest_j is None or command_share is None else command_share * at_rest_j
     own_j = None if own_share is None else sum(_attributed(measurement, own_share).values())
     return {
         "command": {
@@ -225,6 +228,8 @@ def _parts(measurement: Measurement, run: Run) -> dict[str, Any]:
             "share_error": _why_no_share(run),
             "energy_j": energy_j,
             "domains_j": domains_j,
+            "static_j": static_j,
+            "dynamic_j": None if static_j is None or energy_j is None else max(0.0, energy_j - static_j),
             "co2e_g": None,
             "left_running": run.left_running,
         },
@@ -235,6 +240,14 @@ def _parts(measurement: Measurement, run: Run) -> dict[str, Any]:
 def _attributed(measurement: Measurement, share: float) -> dict[str, float]:
     counted = ((domain.id, domain.kind, domain.energy_j) for domain in measurement.domains.values() if domain.counted)
     return attribution.attributed_j(counted, share)
+
+
+def _at_rest_j(measurement: Measurement) -> float | None:
+    """What the machine's part of the command's domains would have taken at rest, where a model or calibration knows."""
+    meter = measurement._meter
+    idle_w = dict(zip((one.id for one in meter.domains), meter.idle_powers_w, strict=True)) if meter else {}
+    shared = (one for one in measurement.domains.values() if one.counted and one.kind in attribution.SHARED_KINDS)
+    return attribution.at_rest_j(((one.energy_j, idle_w.get(one.id)) for one in shared), measurement.duration_s)
 
 
 def _why_no_share(run: Run) -> str | None:

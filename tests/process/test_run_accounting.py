@@ -100,3 +100,21 @@ def test_run_too_short_for_a_share_says_so_and_gives_no_number(cli, tmp_path: Pa
     assert (command["cpu_share"], command["energy_j"], command["domains_j"]) == (None, None, None)
     assert "busy for less than 0.1 s" in command["share_error"]
     assert "its share is unknown" in done.stderr
+
+
+def test_commands_static_and_dynamic_parts_are_its_energy(cli, burner: str, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    environment = cli.environment | {"ECO2AI_FAST_SOURCES": "estimate"}
+    done = cli.run("run", "-o", str(record), "--", *burner.split(), env=environment)
+    command = command_of(record)
+    assert command["static_j"] > 0 and command["dynamic_j"] > 0
+    assert command["static_j"] + command["dynamic_j"] == pytest.approx(command["energy_j"])
+    assert "its share of the machine at rest" in done.stderr
+
+
+def test_static_part_is_unknown_where_no_model_knows_the_power_at_rest(cli, burner: str, tmp_path: Path) -> None:
+    record, tree = tmp_path / "record.json", Path(__file__).parents[1] / "fixtures/server-2s-dram"
+    environment = cli.environment | {"ECO2AI_FAST_SYSROOT": str(tree)}
+    cli.run("run", "-o", str(record), "--", *burner.split(), env=environment)
+    command = command_of(record)
+    assert (command["static_j"], command["dynamic_j"]) == (None, None)

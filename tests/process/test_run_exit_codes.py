@@ -29,6 +29,12 @@ def test_command_that_is_not_there_is_127(cli) -> None:
     assert done.stderr == "eco2ai-fast: no-such-command-anywhere: No such file or directory\n"
 
 
+@pytest.mark.parametrize("disabled", ["", "1"])
+def test_command_without_a_name_is_not_there(cli, disabled: str) -> None:
+    done = cli.run("run", "--", "", env=cli.environment | {"ECO2AI_FAST_DISABLE": disabled})
+    assert (done.returncode, done.stderr) == (127, "eco2ai-fast: : No such file or directory\n")
+
+
 @pytest.mark.parametrize("kind", ["directory", "no right to execute"])
 def test_command_that_cannot_be_executed_is_126(cli, tmp_path: Path, kind: str) -> None:
     command = tmp_path / "command"

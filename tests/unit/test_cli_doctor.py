@@ -66,6 +66,14 @@ def test_machine_where_nothing_can_be_read_is_an_error_with_its_reason(monkeypat
     assert "nothing is modelled" not in text
 
 
+def test_machine_where_nothing_can_be_read_is_told_what_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = json.loads(doctor("no-such-fixture", monkeypatch, "--json", code=1))
+    looked_for = {one["source"]: one["availability"] for one in report["sources"]}
+    assert {name: looked_for[name] for name in ("perf", "powercap", "estimate")} == dict.fromkeys(
+        ("perf", "powercap", "estimate"), "absent"
+    )
+
+
 def test_source_that_is_asked_for_and_not_there_is_told_beside_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECO2AI_FAST_SOURCES", "perf")
     text = doctor("vm-nothing", monkeypatch, code=1)

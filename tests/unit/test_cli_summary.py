@@ -57,6 +57,13 @@ def test_run_shows_joules_watt_hours_error_and_origin() -> None:
     assert ["missing", "dram:", "no", "source"] in cells(text)
 
 
+def test_commands_energy_is_told_in_its_two_parts_where_the_power_at_rest_is_known() -> None:
+    text = summary.of_run(changed(command={"static_j": 600.0, "dynamic_j": 1200.0}))
+    assert ["static", "600", "J", "167", "mWh", "its", "share", "of", "the", "machine", "at", "rest"] in cells(text)
+    assert ["dynamic", "1.20", "kJ"] in [line[:3] for line in cells(text)]
+    assert "static" not in summary.of_run(changed(command={"static_j": None, "dynamic_j": None}))
+
+
 def test_unknown_energy_is_unknown_and_not_zero() -> None:
     domain = DOMAIN | dict.fromkeys(("energy_j", "measured_j", "modelled_j", "uncertainty_j"))
     unknown = dict.fromkeys(("energy_j", "measured_j", "modelled_j", "uncertainty_j", "coverage", "co2e_g"))

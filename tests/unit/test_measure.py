@@ -42,6 +42,19 @@ def test_sub_domains_and_platform_totals_are_shown_and_never_added() -> None:
     assert m.domains["core-0"].parent == "package-0"
 
 
+def test_a_window_over_a_sleep_of_the_machine_says_so() -> None:
+    clock = ManualClock()
+    machine = meter([steady("package", 65)], clock)
+    with eco.measure(meter=machine) as m:
+        clock.advance(1.0)
+        clock.suspend(3600.0)
+    assert (m.energy_j, m.duration_s, m.suspended_s) == (65, 1, 3600)
+    assert "slept for 3.6e+03 s" in m.notes[0]
+    with eco.measure(meter=machine) as after:
+        clock.advance(1.0)
+    assert (after.suspended_s, after.notes, (m + after).suspended_s) == (0, (), 3600)
+
+
 def test_an_hour_on_a_counter_that_wraps_every_65_seconds_is_exact() -> None:
     range_uj, power_w = 65_536_000_000, 1000
     readings = [(t * S, t * power_w * 1_000_000 % range_uj) for t in range(3700)]

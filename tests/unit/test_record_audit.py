@@ -227,7 +227,7 @@ def test_every_record_has_an_id_of_its_own() -> None:
 
 
 def test_run_splits_its_energy_while_the_command_runs(tmp_path: Path) -> None:
-    code = "import sys; from eco2ai_fast.cli import main, run; run.BIN_S = 0.1; sys.argv[0] = 'x'; main()"
+    code = "import sys; from eco2ai_fast.cli import main, running; running.BIN_S = 0.1; sys.argv[0] = 'x'; main()"
     target = tmp_path / "run.json"
     command = [sys.executable, "-c", code, "run", "-q", "-o", str(target), "--project", "p", "--", "sleep", "0.5"]
     assert subprocess.run(command, check=False).returncode == 0

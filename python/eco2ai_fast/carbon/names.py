@@ -42,6 +42,8 @@ def resolve_zone(asked: str, origin: str = "argument") -> Place:
 
     Raises UnknownZoneError, which names close matches, or AmbiguousZoneError, which names all matches.
     """
+    if not isinstance(asked, str):
+        raise UnknownZoneError(repr(asked), origin, [])
     text = asked.strip()
     if ":" in text:
         return _cloud_region(text.lower().replace(" ", ""), asked, origin)

@@ -1,53 +1,16 @@
-"""The command `eco2ai-fast`: one module for each of its commands, imported when it is called."""
+"""The command `eco2ai-fast`: `start` is its door, `commands` the list of what it does."""
 
 from __future__ import annotations
 
-from importlib import import_module
-
-import click
-
-from .._core import __version__
-
-# In the order of `--help`.
-COMMANDS = (
-    "run",
-    "record",
-    "join",
-    "report",
-    "reprice",
-    "zones",
-    "import",
-    "convert",
-    "doctor",
-    "config",
-    "calibrate",
-    "shim",
-)
-# A module cannot bear the name of a keyword and be imported by a statement.
-_MODULES = {"import": "import_"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .commands import main as main
 
 
-class _Commands(click.Group):
-    """Commands by name; `run` must not pay for importing the others."""
+def __getattr__(name: str) -> object:
+    """`main`, which needs click: whoever enters by `start` may do without."""
+    if name == "main":
+        from .commands import main
 
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f".{_MODULES.get(name, name)}", __name__).command
-        return command
-
-
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="eco2ai-fast", message="%(prog)s %(version)s")
-def main() -> None:
-    """What a program costs in joules, CO2 and money.
-
-    \b
-    eco2ai-fast run -- python train.py      measures a program
-    eco2ai-fast doctor                      says what can be measured here
-    eco2ai-fast report run.json             reports, in the form that somebody asks for
-    eco2ai-fast convert 300W 10h            computes
-    """
+        return main
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,5 @@
 """`python -m eco2ai_fast.cli` is `eco2ai-fast`."""
 
-from . import main
+from .start import main
 
-main(prog_name="eco2ai-fast")
+main()

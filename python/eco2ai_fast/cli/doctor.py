@@ -7,7 +7,7 @@ import os
 import click
 
 from .. import carbon, settings
-from .._core import EnergyError, Meter, cross_check
+from .._core import EnergyError, cross_check, findings
 from ..quantity import percent, si
 from ..stopwatch import implicit_meter
 from . import gpu_findings, host, output, rights
@@ -43,16 +43,16 @@ def command(compare: bool, as_json: bool) -> None:
 
 def examine(*, compare: bool = False) -> dict[str, Any]:
     """Everything that doctor says. Raises SettingsError for a setting that cannot be used."""
-    findings, domains, error = _meters()
+    found, domains, error = _meters()
     measured = [domain.id for domain in domains if domain.provenance == "measured"]
     sysroot = settings.resolve("sysroot")[0]
     gpu_sources, gpu_domains = gpu_findings.examine()
     return {
         "error": error,
-        "sources": [*(_plain(finding, _FINDING_KEYS) for finding in findings), *gpu_sources],
+        "sources": [*(_plain(finding, _FINDING_KEYS) for finding in found), *gpu_sources],
         "domains": [*(_plain(domain, _DOMAIN_KEYS) for domain in domains), *gpu_domains],
         "modelled": [domain.id for domain in domains if domain.provenance == "modelled"],
-        "remedies": _remedies(findings, measured, sysroot or ""),
+        "remedies": _remedies(found, measured, sysroot or ""),
         "cross_check": _compared(sysroot) if compare else None,
         "settings": {one.name: {"value": value, "origin": origin} for one, value, origin in settings.all_settings()},
         **_intensity(),
@@ -81,21 +81,18 @@ def text(report: dict[str, Any]) -> str:
 
 
 def _meters() -> tuple[list[Finding], list[Domain], str | None]:
-    """What the process's own meter found; where the settings ask for a source that is not there, what else is."""
+    """What the process's own meter found; where there is none, what was looked for all the same."""
     try:
         meter = implicit_meter()
     except EnergyError as error:
-        try:
-            return Meter(sysroot=settings.resolve("sysroot")[0]).findings, [], str(error)
-        except EnergyError:
-            return [], [], str(error)
+        return findings(sysroot=settings.resolve("sysroot")[0]), [], str(error)
     return meter.findings, meter.domains, None
 
 
-def _remedies(findings: list[Finding], measured: list[str], prefix: str) -> list[str]:
+def _remedies(found: list[Finding], measured: list[str], prefix: str) -> list[str]:
     machine = host.look(prefix)
     return rights.advice(
-        findings,
+        found,
         uid=os.geteuid(),
         paranoid=machine.paranoid,
         capabilities=rights.capabilities(machine.status),

@@ -18,7 +18,8 @@ from contextlib import suppress
 from errno import ENOENT, ENOEXEC
 from signal import Signals
 
-from .. import process_tree
+from .._core import adopt_orphans
+from ..process_tree import cpu_s, is_below, living_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 # si_code of a signal that the kernel itself sent (`man 2 sigaction`).
 SI_KERNEL = 0x80
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 # Left as they are: what cannot be caught, what a fault of our own raises, and what Python has its own way with.
 _NOT_HELD = {
     Signals.SIGKILL, Signals.SIGSTOP, Signals.SIGSEGV, Signals.SIGBUS, Signals.SIGFPE, Signals.SIGILL,
@@ -94,7 +94,7 @@ class Supervisor:
         # nohup, or a shell's background: whoever started us wants these to be ignored.
         self._ending = {one for one in _ENDING if signal.getsignal(one) is not signal.SIG_IGN}
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-        self.adopts_orphans = _adopt_orphans()
+        self.adopts_orphans = adopt_orphans()
         return self
 
     def __exit__(
@@ -113,7 +113,7 @@ class Supervisor:
         try:
             self._child = _spawn(argv, self._mask)
         except OSError as error:
-            return Ended(127 if error.errno == ENOENT else 126, error=error.strerror)
+            return _not_started(error)
         code = os.waitstatus_to_exitcode(self._wait(every_s, tick))
         ended = Ended(code, interrupted=self._interrupted)
         ended.started = True
@@ -144,9 +144,9 @@ class Supervisor:
         self._reap()
         if not self._has_children:
             return self._reaped_s, 0
-        living = process_tree.living_below(os.getpid())
+        living = living_below(os.getpid())
         alive = sum(1 for process in living if process.state != "Z")
-        return self._reaped_s + process_tree.cpu_s(living), alive
+        return self._reaped_s + cpu_s(living), alive
 
     def _reap(self) -> None:
         """Takes note of all children that ended or, CMD itself, stopped or went on."""
@@ -182,7 +182,7 @@ class Supervisor:
             self._interrupt_key |= info.si_signo == signal.SIGINT
         elif info.si_signo == signal.SIGCONT:
             pass  # has done its work: it let us go on, and so CMD (_reap)
-        elif not process_tree.is_below(info.si_pid, os.getpid()):  # else `kill 0` in a script: its group has it
+        elif not is_below(info.si_pid, os.getpid()):  # else `kill 0` in a script: its group has it
             self._interrupted |= info.si_signo in self._ending
             self._send(info.si_signo)
 
@@ -219,9 +219,14 @@ def replace(argv: Sequence[str]) -> Ended:
     for signo in _IGNORED_BY_PYTHON:
         signal.signal(signo, signal.SIG_DFL)
     try:
+        _refuse_nothing(argv)
         os.execvpe(argv[0], list(argv), given_environment())
     except OSError as error:
-        return Ended(127 if error.errno == ENOENT else 126, error=error.strerror)
+        return _not_started(error)
+
+
+def _not_started(error: OSError) -> Ended:
+    return Ended(127 if error.errno == ENOENT else 126, error=error.strerror)
 
 
 def given_environment() -> dict[bytes, bytes]:
@@ -240,6 +245,7 @@ def _reached_group(signo: int) -> bool:
 
 def _spawn(argv: Sequence[str], mask: set[int]) -> int:
     environment = given_environment()
+    _refuse_nothing(argv)
     try:
         return _posix_spawn(argv[0], argv, environment, mask)
     except OSError as error:
@@ -254,20 +260,15 @@ def _posix_spawn(file: str, argv: Sequence[str], environment: dict[bytes, bytes]
     return os.posix_spawnp(file, list(argv), environment, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON)
 
 
+def _refuse_nothing(argv: Sequence[str]) -> None:
+    """Python has an error of its own for an empty name, which a shell just does not find."""
+    if not argv[0]:
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
+
+
 def _find(name: str) -> str | None:
     """The file that a command's name stands for."""
     if "/" in name:
         return name
     paths = (f"{folder or '.'}/{name}" for folder in os.get_exec_path())
     return next((path for path in paths if os.access(path, os.X_OK)), None)
-
-
-def _adopt_orphans() -> bool:
-    """Makes us the parent of CMD's orphans; False where the system has no such thing."""
-    try:
-        import ctypes
-
-        prctl = ctypes.CDLL(None).prctl
-        return bool(prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0) == 0)
-    except (ImportError, OSError, AttributeError):
-        return False

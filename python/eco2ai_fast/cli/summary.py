@@ -61,7 +61,19 @@ def _energy_rows(run: Record) -> list[tuple[str, ...]]:
     command_j = run["command"]["energy_j"]
     if command_j is not None:
         rows.append(("command", joules(command_j), watt_hours(command_j), "", BY_CPU_TIME))
+        rows += _static_rows(run["command"])
     return rows
+
+
+def _static_rows(command: Record) -> list[tuple[str, ...]]:
+    """The command's energy in its two parts, where the power at rest is known. Records of older versions have none."""
+    static_j, dynamic_j = command.get("static_j"), command.get("dynamic_j")
+    if static_j is None or dynamic_j is None:
+        return []
+    return [
+        ("  static", joules(static_j), watt_hours(static_j), "", "its share of the machine at rest"),
+        ("  dynamic", joules(dynamic_j), watt_hours(dynamic_j), "", "its share of what the work added"),
+    ]
 
 
 def _energy_row(name: str, of: Record, origin: str) -> tuple[str, ...]:

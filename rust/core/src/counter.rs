@@ -95,7 +95,10 @@ pub fn rebase(state: &State, sample: &Sample, channel: &Channel) -> State {
         return State { known: false, ..state.failed(fault, sample) };
     }
     let t_ns = sample.t_ns();
-    let read = State { raw: sample.raw, t_ns, half_ns: sample.half_ns(), known: true, failing: false, ..*state };
+    let gap_ns = if state.known { t_ns.saturating_sub(state.t_ns) } else { 0 };
+    let uncovered_ns = state.uncovered_ns + gap_ns;
+    let read =
+        State { raw: sample.raw, t_ns, half_ns: sample.half_ns(), known: true, failing: false, uncovered_ns, ..*state };
     let mut next = State { stuck: false, since_ns: t_ns, span_ns: t_ns, span_total: state.total, ..read };
     // The last change lies anywhere within a tick before the reading.
     next.edge(channel.tick_ns, channel);

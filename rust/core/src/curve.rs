@@ -24,6 +24,9 @@ const BRIDGE_REL: [f64; 2] = [0.5, 1.05];
 const COARSE_TICKS: u64 = 3;
 /// Changes behind an instant that its height looks at: the one that ends its interval, and two for a step.
 const LOOK_AHEAD: u64 = 3;
+/// How far behind its last recorded change a healthy meter that was read just now can be: entries of a resting one are
+/// five ticks apart.
+const OPEN_TICKS: u64 = 10;
 /// What stands for one sigma of a uniform distribution, in half-widths: 1.96 of it hold a little over 95 %.
 const UNIFORM: f64 = 0.52;
 
@@ -182,7 +185,7 @@ impl Segment {
         let into_ns = t_ns.saturating_sub(self.before.t_ns);
         match &self.after {
             Some(after) => self.between(after, into_ns, tick_ns, scale),
-            None => self.beyond(into_ns, scale),
+            None => self.beyond(into_ns, tick_ns, scale),
         }
     }
 
@@ -223,16 +226,19 @@ impl Segment {
         (stands && (0.0..=1.0).contains(&at)).then_some(Step { from, to, at })
     }
 
-    /// After the last change the last power goes on, and is as uncertain as it is restless.
-    fn beyond(&self, beyond_ns: u64, scale: Scale) -> Height {
+    /// After the last change the last power goes on, and is as uncertain as it is restless. Where that change lies so far
+    /// back that the meter ought to have shown another, it is an estimate and the time uncovered.
+    fn beyond(&self, beyond_ns: u64, tick_ns: u64, scale: Scale) -> Height {
         let before = &self.before;
         let power = self.powers_before[0].unwrap_or(0.0);
         let restless = self.restless.sqrt().max(power * UNIFORM) * beyond_ns as f64;
         let sigma = restless + power * before.half_ns as f64 * UNIFORM;
+        let more = units::whole(power * beyond_ns as f64);
+        let is_guess = beyond_ns > OPEN_TICKS * tick_ns;
         Height {
-            total: before.total + units::whole(power * beyond_ns as f64),
-            estimated: before.estimated,
-            uncovered_ns: before.uncovered_ns,
+            total: before.total + more,
+            estimated: before.estimated + if is_guess { more } else { 0 },
+            uncovered_ns: before.uncovered_ns + if is_guess { beyond_ns } else { 0 },
             sigma_uj: sigma * scale.microjoules_per_count(),
             is_open: true,
         }
@@ -339,6 +345,18 @@ mod tests {
         assert_eq!([0, 500, 1_000, 1_500, 1_999].map(total), [0, 50, 100, 250, 399]);
         let beyond = curve.height(2_500, &channel()).unwrap();
         assert_eq!((beyond.total, beyond.is_open), (550, true));
+    }
+
+    #[test]
+    fn far_behind_the_last_change_the_energy_is_an_estimate_and_the_time_uncovered() {
+        let curve = Curve::default();
+        [entry(0, 0), entry(1_000_000, 100)].iter().for_each(|one| curve.push(one));
+        let open = |beyond_ns: u64| {
+            let height = curve.height(1_000_000 + beyond_ns, &channel()).unwrap();
+            (height.total, height.estimated, height.uncovered_ns)
+        };
+        assert_eq!(open(10_000_000), (1_100, 0, 0));
+        assert_eq!(open(50_000_000), (5_100, 5_000, 50_000_000));
     }
 
     #[test]

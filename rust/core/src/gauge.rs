@@ -36,6 +36,10 @@ pub fn advance(state: &State, sample: &Sample, channel: &Channel, shape: Shape) 
         next.change(state.raw, period_ns, shape);
     }
     next.t_ns = t_ns;
+    if state.failing {
+        // Nothing counted on behind the failure: that the old value held is a guess.
+        next.estimated += held(&next, t_ns).total - held(state, state.t_ns).total;
+    }
     next
 }
 
@@ -44,6 +48,7 @@ pub fn begin(state: &State, sample: &Sample) -> State {
     let t_ns = sample.t_ns();
     let half_ns = sample.half_ns();
     let (edge_ns, edge_half_ns) = (t_ns, half_ns);
+    let gap_ns = if state.known { t_ns.saturating_sub(state.t_ns) } else { 0 };
     State {
         raw: sample.raw,
         power_uw: sample.raw,
@@ -53,6 +58,7 @@ pub fn begin(state: &State, sample: &Sample) -> State {
         edge_half_ns,
         known: true,
         failing: false,
+        uncovered_ns: state.uncovered_ns + gap_ns,
         ..*state
     }
 }
@@ -61,7 +67,7 @@ pub fn begin(state: &State, sample: &Sample) -> State {
 pub fn at_end(published: &State, sample: &Sample, channel: &Channel, shape: Shape) -> (State, Option<Fault>) {
     match sample.fault {
         None => (held(&advance(published, sample, channel, shape), sample.t_ns()), None),
-        fault => (published.extrapolated(sample.t_ns(), channel), fault),
+        fault => (held(published, published.t_ns).extrapolated(sample.t_ns(), channel), fault),
     }
 }
 
@@ -146,6 +152,45 @@ mod tests {
                 let energy_j = integrate(shape, poll_ns, 10, |_| 300 * MICRO);
                 assert!((energy_j - 3000.0).abs() < 1e-6, "{energy_j}");
             }
+        }
+    }
+
+    fn reading(raw: Result<u64, Fault>, t_ns: u64) -> Sample {
+        Sample { raw: raw.unwrap_or(0), before_ns: t_ns, after_ns: t_ns, fault: raw.err() }
+    }
+
+    /// 100 W read once a period for a second.
+    fn a_second_of_100_w(shape: Shape) -> State {
+        let readings = (0..=10).map(|number| reading(Ok(100 * MICRO), number * PERIOD_NS));
+        readings.fold(State::default(), |state, sample| advance(&state, &sample, &gauge(shape), shape))
+    }
+
+    #[test]
+    fn what_a_gauge_used_while_it_could_not_be_read_is_an_estimate() {
+        for shape in [Shape::Point, Shape::Boxcar] {
+            let channel = gauge(shape);
+            let before = a_second_of_100_w(shape);
+            let failed = advance(&before, &reading(Err(Fault::Failed(5)), 2 * NS_PER_S), &channel, shape);
+            let after = advance(&failed, &reading(Ok(100 * MICRO), 3 * NS_PER_S), &channel, shape);
+            let told = held(&after, 3 * NS_PER_S);
+            assert_eq!(
+                (told.total, told.estimated, told.uncovered_ns),
+                (300_000_000_000, 200_000_000_000, 2 * NS_PER_S)
+            );
+        }
+    }
+
+    #[test]
+    fn a_window_whose_end_cannot_be_read_loses_nothing_of_what_was() {
+        for shape in [Shape::Point, Shape::Boxcar] {
+            let (state, fault) = at_end(
+                &a_second_of_100_w(shape),
+                &reading(Err(Fault::Failed(5)), 3 * NS_PER_S / 2),
+                &gauge(shape),
+                shape,
+            );
+            assert_eq!((state.total, state.estimated), (150_000_000_000, 50_000_000_000));
+            assert!(fault.is_some());
         }
     }
 

@@ -4,7 +4,7 @@
 //! window was open for a while. It touches nothing but the panel: no Python, no log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub struct KeepAlive {
     open: AtomicU64,
     /// Fork generation in which the thread runs; 0 when it does not.
     running: AtomicU64,
+    /// Fork generation of the thread that holds the lock below to revive the thread; 0 when none does.
+    reviving: AtomicU64,
     /// The running thread. Held only to start, to stop and to let go.
     thread: Mutex<Option<Running>>,
 }
@@ -111,6 +113,7 @@ impl KeepAlive {
             panels,
             open: AtomicU64::new(0),
             running: AtomicU64::new(0),
+            reviving: AtomicU64::new(0),
             thread: Mutex::new(None),
         }
     }
@@ -143,16 +146,41 @@ impl KeepAlive {
     }
 
     fn revive(self: &Arc<Self>) {
-        let Some(mut thread) = try_lock(&self.thread) else { return };
+        let Some(mut thread) = self.wait_for_thread() else { return };
+        // Relaxed: it only tells how long to wait, and the lock orders the rest.
+        self.reviving.store(sys::generation(), Ordering::Relaxed);
+        self.revive_locked(&mut thread);
+        self.reviving.store(0, Ordering::Relaxed);
+    }
+
+    /// The lock, however long another thread is at reviving: a window that went on meanwhile would begin on states that
+    /// nobody has brought up to now. `None` where the holder stayed in the parent of a fork.
+    fn wait_for_thread(&self) -> Option<MutexGuard<'_, Option<Running>>> {
+        loop {
+            let thread = try_lock(&self.thread);
+            // Relaxed: see revive().
+            if thread.is_some() || self.reviving.load(Ordering::Relaxed) != sys::generation() {
+                return thread;
+            }
+        }
+    }
+
+    fn revive_locked(self: &Arc<Self>, thread: &mut Option<Running>) {
         let before = self.running.load(Ordering::SeqCst);
         if before == sys::generation() {
             return;
         }
+        let period_ns = self.period_ns.unwrap_or(0);
         for panel in &self.panels {
+            let mut buffers = panel.buffers();
             // Not 0: the child of a fork. Its parent's thread read until just now, and windows may be open.
-            if before == 0 { panel.rebase(&mut panel.buffers()) } else { panel.tick(&mut panel.buffers()) }
+            if before == 0 {
+                panel.resume(&mut buffers, period_ns);
+            } else {
+                panel.tick(&mut buffers);
+            }
         }
-        if let Some(lost) = std::mem::replace(&mut *thread, self.spawn()) {
+        if let Some(lost) = std::mem::replace(thread, self.spawn()) {
             lost.end();
         }
         if thread.is_some() {
@@ -200,7 +228,9 @@ fn follow(keeper: &Weak<KeepAlive>, stop: &Stop, period: Duration) {
     };
     while !stop.wait(period) {
         let Some(keeper) = keeper.upgrade() else { return };
-        keeper.panels.iter().zip(&mut buffers).for_each(|(panel, buffers)| panel.tick(buffers));
+        keeper.panels.iter().zip(&mut buffers).for_each(|(panel, buffers)| {
+            panel.tick(buffers);
+        });
         let none_open = keeper.open.load(Ordering::SeqCst) == 0;
         if idle && none_open && keeper.lapse() {
             return;
@@ -210,7 +240,7 @@ fn follow(keeper: &Weak<KeepAlive>, stop: &Stop, period: Duration) {
 }
 
 /// Locks without ever waiting for a thread that a fork left behind.
-pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     for _ in 0..LOCK_TRIES {
         match mutex.try_lock() {
             Ok(guard) => return Some(guard),

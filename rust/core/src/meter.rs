@@ -24,6 +24,8 @@ use crate::window::{DomainEnergy, Mode, Readout, Window, between};
 
 /// Rate of a started meter where none is asked for: totals need none, and a curve of 100 ms is fine for most.
 pub const AUTO_RATE_HZ: f64 = 10.0;
+/// Tries to read where another thread is at it: some milliseconds, longer than any reading.
+const READ_TRIES: usize = 10_000;
 /// From this rate on the instants of change are hunted by default.
 const EDGES_FROM_HZ: f64 = 500.0;
 
@@ -221,7 +223,11 @@ impl Meter {
             let [first, last] = [ends[0]?, ends[1]?];
             domains.push(rise(&first, &last, t1_ns.saturating_sub(t0_ns), channel));
         }
-        if domains.is_empty() { Err(Lost::Empty.into()) } else { Ok(Readout { t0_ns, t1_ns, domains }) }
+        if domains.is_empty() {
+            Err(Lost::Empty.into())
+        } else {
+            Ok(Readout { t0_ns, t1_ns, suspended_ns: 0, domains })
+        }
     }
 
     /// The heights of one domain's curve at many instants, which need no order.
@@ -253,8 +259,13 @@ impl Meter {
         self.follow_fork();
         for panel in &self.panels {
             let reaches = |curve: &Curve| curve.last().is_some_and(|last| last.t_ns >= t_ns);
-            if !panel.curves().iter().all(reaches) {
-                panel.tick(&mut panel.buffers());
+            let mut buffers = panel.buffers();
+            // A thread that is reading just now has not recorded yet what it reads.
+            for _ in 0..READ_TRIES {
+                if panel.curves().iter().all(reaches) || panel.tick(&mut buffers) {
+                    break;
+                }
+                std::thread::yield_now();
             }
         }
     }
@@ -309,5 +320,87 @@ fn plan(panel: &Panel, rate: &Rate) -> Plan {
     let slowest_ns = panel.domains().iter().map(|domain| domain.channel.tick_ns).max().unwrap_or(0);
     let floor_ns = if slowest_ns > FAST_TICK_NS { slowest_ns } else { 1 };
     let edges = rate.edges.unwrap_or(rate.hz >= EDGES_FROM_HZ);
-    Plan { period_ns: wanted_ns.max(floor_ns), edges: edges && floor_ns == 1, cpus: rate.cpus.clone() }
+    // However seldom readings are asked for, no counter may go round unseen.
+    let most_ns = keep_alive_period_ns(panel.domains()).unwrap_or(u64::MAX).max(floor_ns);
+    Plan { period_ns: wanted_ns.clamp(floor_ns, most_ns), edges: edges && floor_ns == 1, cpus: rate.cpus.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Manual;
+    use crate::domain::{Kind, Place, Range};
+    use crate::error::Fault;
+    use crate::source::cpuinfo::CpuInfo;
+    use crate::source::rapl;
+    use crate::source::replay::{Reading, Replay, Script};
+    use crate::units::{MICRO, Scale};
+
+    const MS: u64 = NS_PER_S / 1_000;
+
+    /// A meter of one counter, and its clock.
+    fn meter(kind: Kind, range: Range, readings: Vec<(u64, Reading)>) -> (Meter, Manual) {
+        let place = Place::of_package(kind, 0);
+        let channel = rapl::channel(place, Scale::MICROJOULE, range, String::new(), &CpuInfo::default());
+        let clock = Manual::new(0);
+        let sources: Vec<Box<dyn Source>> = vec![Box::new(Replay::new(vec![Script { channel, readings }]))];
+        (Meter::with_sources(sources, Arc::new(clock.clone())), clock)
+    }
+
+    /// Ten readings a second up to `until_ns`.
+    fn sample(meter: &Meter, clock: &Manual, until_ns: u64) {
+        meter.record();
+        while clock.now_ns() < until_ns {
+            clock.advance(100 * MS);
+            meter.tick();
+        }
+    }
+
+    /// 10 W from the first millisecond on until `until_ms`.
+    fn ten_watts(until_ms: u64) -> Vec<(u64, Reading)> {
+        (0..=until_ms).map(|ms| (ms * MS, Ok(MICRO + ms * 10_000))).collect()
+    }
+
+    #[test]
+    fn a_rate_that_would_miss_a_wrap_is_raised() {
+        let (meter, _clock) = meter(Kind::Package, Range::Modulo(65_536 * MICRO), Vec::new());
+        let period_ns = |hz| plan(&meter.panels[0], &Rate { hz, ..Rate::default() }).period_ns;
+        assert_eq!(period_ns(10.0), 100 * MS);
+        assert_eq!(Some(period_ns(0.001)), meter.keep_alive_period_ns());
+    }
+
+    #[test]
+    fn a_counter_that_rests_draws_nothing_while_it_rests_and_all_when_it_moves_again() {
+        let mut readings = ten_watts(1_000);
+        readings.push((60 * NS_PER_S + MS, Ok(MICRO + 11 * MICRO)));
+        let (meter, clock) = meter(Kind::Uncore, Range::Unbounded, readings);
+        sample(&meter, &clock, 50 * NS_PER_S);
+        let energy = |t0_ns, t1_ns| meter.energy_between(t0_ns, t1_ns).unwrap().domains[0];
+        let now = energy(40 * NS_PER_S, 50 * NS_PER_S);
+        assert_eq!((now.energy_uj, now.coverage), (Some(0), 1.0));
+        sample(&meter, &clock, 70 * NS_PER_S);
+        let (rest, woken) = (energy(10 * NS_PER_S, 59 * NS_PER_S), energy(59 * NS_PER_S, 69 * NS_PER_S));
+        assert_eq!((rest.energy_uj, rest.coverage), (Some(0), 1.0));
+        assert_eq!((woken.energy_uj, woken.coverage), (Some(MICRO), 1.0));
+    }
+
+    #[test]
+    fn what_a_failing_meter_is_thought_to_have_drawn_is_an_estimate_and_uncovered() {
+        let mut readings = ten_watts(1_000);
+        readings.push((NS_PER_S + MS, Err(Fault::Failed(libc::EIO))));
+        let (meter, clock) = meter(Kind::Package, Range::Unbounded, readings);
+        sample(&meter, &clock, 3 * NS_PER_S);
+        let told = meter.energy_between(0, 3 * NS_PER_S).unwrap().domains[0];
+        let joules = |uj: u64| units::joules(uj).round();
+        assert_eq!((joules(told.energy_uj.unwrap()), joules(told.modelled_uj)), (30.0, 20.0), "{told:?}");
+        assert!((told.coverage - 1.0 / 3.0).abs() < 0.01, "{told:?}");
+    }
+
+    #[test]
+    fn an_instant_to_come_is_an_estimate() {
+        let (meter, clock) = meter(Kind::Package, Range::Unbounded, ten_watts(10_000));
+        sample(&meter, &clock, 2 * NS_PER_S);
+        let told = meter.energy_between(NS_PER_S, 4 * NS_PER_S).unwrap().domains[0];
+        assert!((told.coverage - 1.0 / 3.0).abs() < 0.01 && told.modelled_uj.abs_diff(20 * MICRO) < MICRO, "{told:?}");
+    }
 }

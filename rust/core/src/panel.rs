@@ -7,7 +7,7 @@ use crate::choice::Domain;
 use crate::clock::Clock;
 use crate::counter::State;
 use crate::curve::Curve;
-use crate::domain::Channel;
+use crate::domain::{Channel, Signal};
 use crate::error::Fault;
 use crate::integrate::{self, Point};
 use crate::ring::Entry;
@@ -87,6 +87,11 @@ impl Panel {
         self.clock.now_ns()
     }
 
+    /// The time that the machine was asleep, from some beginning on: see [`Clock::asleep_ns`].
+    pub fn asleep_ns(&self) -> u64 {
+        self.clock.asleep_ns()
+    }
+
     /// Records the energy curves from now on; a second call does nothing.
     pub fn record(&self) {
         self.curves.get_or_init(|| self.domains.iter().map(|_| Curve::default()).collect());
@@ -103,13 +108,15 @@ impl Panel {
         self.snapshot.copy(words)
     }
 
-    /// Reads every meter and publishes the new states, unless another thread is doing just that.
-    pub fn tick(&self, buffers: &mut Buffers) {
-        if self.take_token() {
+    /// Reads every meter and publishes the new states; `false` if another thread is doing just that.
+    pub fn tick(&self, buffers: &mut Buffers) -> bool {
+        let is_ours = self.take_token();
+        if is_ours {
             self.load(buffers);
             self.step(buffers, integrate::advance);
             self.publish(buffers);
         }
+        is_ours
     }
 
     /// Reads again and again until domain `target` changes or `until_ns` has come, and publishes. The instant of the
@@ -143,12 +150,16 @@ impl Panel {
         Hunt { edge_ns: (polls > 1 && edge_ns != before).then_some(edge_ns), polls }
     }
 
-    /// Begins anew after nobody read for so long that wraps may have been missed: totals stay, the counters are taken
-    /// as they stand. No window was open meanwhile, so that nobody misses the energy in between.
-    pub fn rebase(&self, buffers: &mut Buffers) {
+    /// Goes on after a time without windows. Meters that were read within `period_ns`, by a sampling thread for instance,
+    /// are followed as ever. Of the others wraps may have been missed: totals stay, and the counters are taken as they
+    /// stand. No window was open meanwhile; whoever asks for that time all the same is told that it is uncovered.
+    pub fn resume(&self, buffers: &mut Buffers, period_ns: u64) {
         if self.take_token() {
             self.load(buffers);
-            self.step(buffers, integrate::rebase);
+            let (now_ns, read_ns) = (self.clock.now_ns(), buffers.states.iter().map(|state| state.t_ns).min());
+            // Twice: a thread may be late, and half a range is no wrap yet.
+            let is_recent = read_ns.is_some_and(|read_ns| now_ns.saturating_sub(read_ns) <= 2 * period_ns);
+            self.step(buffers, if is_recent { integrate::advance } else { integrate::rebase });
             self.publish(buffers);
         }
     }
@@ -273,24 +284,37 @@ pub struct Hunt {
     pub polls: u32,
 }
 
-/// Appends the state to its curve if it moved since the last entry.
+/// Longer than a counter that moves waits for its next update: three ticks are the longest pause that was measured.
+const REST_TICKS: u64 = 5;
+
+/// Appends the state to its curve if it moved since the last entry, or rests.
 ///
 /// A change whose instant is known only to a tick says little beside sharply stamped ones: next to such a one it is left
 /// out, and the next sharp change closes the longer interval.
 fn record(curve: &Curve, state: &State, channel: &Channel) {
-    let last = curve.last();
-    if last.is_some_and(|last| state.edge_ns <= last.t_ns || is_blurred(state, &last, channel.tick_ns)) {
-        return;
+    let (t_ns, half_ns) = instant(state, channel);
+    let entry =
+        Entry { t_ns, half_ns, total: state.total, estimated: state.estimated, uncovered_ns: state.uncovered_ns };
+    let rest_ns = if t_ns == state.edge_ns { 0 } else { REST_TICKS * channel.tick_ns };
+    let is_news = |last: &Entry| t_ns > last.t_ns + rest_ns && !is_blurred(&entry, last, channel.tick_ns);
+    if curve.last().as_ref().is_none_or(is_news) {
+        curve.push(&entry);
     }
-    curve.push(&Entry {
-        t_ns: state.edge_ns,
-        half_ns: state.edge_half_ns,
-        total: state.total,
-        estimated: state.estimated,
-        uncovered_ns: state.uncovered_ns,
-    });
 }
 
-fn is_blurred(state: &State, last: &Entry, tick_ns: u64) -> bool {
-    state.edge_half_ns > tick_ns / 4 && last.half_ns < tick_ns / 4 && state.edge_ns - last.t_ns < 5 * tick_ns
+/// The instant that the state's total belongs to: that of the last change, or where the meter may rest and does, a tick
+/// before the last reading.
+fn instant(state: &State, channel: &Channel) -> (u64, u64) {
+    let may_rest = channel.longest_rest_ns == u64::MAX && channel.signal == Signal::Counter && !channel.is_modelled();
+    let half_ns = channel.tick_ns / 2;
+    let rests_ns = state.t_ns.saturating_sub(half_ns);
+    if may_rest && !state.failing && rests_ns > state.edge_ns + REST_TICKS * channel.tick_ns {
+        (rests_ns, half_ns + state.half_ns)
+    } else {
+        (state.edge_ns, state.edge_half_ns)
+    }
+}
+
+fn is_blurred(entry: &Entry, last: &Entry, tick_ns: u64) -> bool {
+    entry.half_ns > tick_ns / 4 && last.half_ns < tick_ns / 4 && entry.t_ns - last.t_ns < REST_TICKS * tick_ns
 }

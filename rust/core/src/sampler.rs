@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
+use crate::clock::slept_ns;
 use crate::edges::Rhythm;
 use crate::panel::{Buffers, Panel};
 use crate::source::sys;
-use crate::units::NS_PER_S;
 
 /// The thread's CPU clock is a system call: read once in so many turns.
 const COST_EVERY: u64 = 32;
@@ -138,7 +138,7 @@ struct Turns {
     buffers: Buffers,
     /// The counters whose changes are hunted: index in the panel and rhythm.
     rhythms: Vec<(usize, Rhythm)>,
-    /// `CLOCK_BOOTTIME` less `CLOCK_MONOTONIC`: grows by the time asleep.
+    /// As the panel's clock told it last.
     asleep_ns: u64,
 }
 
@@ -146,7 +146,7 @@ impl Turns {
     fn new(panel: &Arc<Panel>, plan: Plan, stop: Arc<AtomicU32>, ledger: Arc<SharedLedger>) -> Self {
         let rhythms = if plan.edges { rhythms(panel) } else { Vec::new() };
         let buffers = panel.buffers();
-        Self { panel: Arc::downgrade(panel), plan, stop, ledger, buffers, rhythms, asleep_ns: asleep_ns() }
+        Self { panel: Arc::downgrade(panel), plan, stop, ledger, buffers, rhythms, asleep_ns: panel.asleep_ns() }
     }
 
     fn run(mut self) {
@@ -224,18 +224,13 @@ impl Turns {
 
     fn note_cost(&mut self) {
         self.ledger.cpu_ns.store(sys::clock_ns(sys::ClockId::Thread), Ordering::Relaxed);
-        let asleep_ns = asleep_ns();
-        // Two clocks are read one after the other: below a millisecond is no sleep.
-        let slept_ns = asleep_ns.saturating_sub(self.asleep_ns);
-        if slept_ns > NS_PER_S / 1_000 {
+        let Some(asleep_ns) = self.panel.upgrade().map(|panel| panel.asleep_ns()) else { return };
+        let slept_ns = slept_ns(self.asleep_ns, asleep_ns);
+        if slept_ns > 0 {
             SharedLedger::add(&self.ledger.suspended_ns, slept_ns);
             self.asleep_ns = asleep_ns;
         }
     }
-}
-
-fn asleep_ns() -> u64 {
-    sys::clock_ns(sys::ClockId::Boottime).saturating_sub(sys::clock_ns(sys::ClockId::Monotonic))
 }
 
 /// The counters whose instants of change matter: measured, counted, and moving about once a millisecond.
@@ -243,4 +238,42 @@ fn rhythms(panel: &Panel) -> Vec<(usize, Rhythm)> {
     let hunted =
         panel.domains().iter().enumerate().filter(|(_, domain)| domain.counted && domain.channel.is_fast_counter());
     hunted.map(|(index, domain)| (index, Rhythm::new(domain.channel.tick_ns))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Manual;
+    use crate::units::NS_PER_S;
+
+    fn asleep_ns(slept_ns: &[u64]) -> u64 {
+        let clock = Manual::new(0);
+        let panel = Arc::new(Panel::new(Arc::new(clock.clone()), Vec::new(), Vec::new()));
+        let plan = Plan { period_ns: NS_PER_S / 1_000, edges: false, cpus: Vec::new() };
+        let sampler = Sampler::start(&panel, plan).unwrap();
+        slept_ns.iter().for_each(|ns| clock.suspend(*ns));
+        sampler.stop().suspended_ns
+    }
+
+    #[test]
+    fn the_time_that_the_machine_slept_while_sampling_is_told() {
+        assert_eq!(asleep_ns(&[]), 0);
+        assert_eq!(asleep_ns(&[60 * NS_PER_S, 5 * NS_PER_S]), 65 * NS_PER_S);
+    }
+
+    #[test]
+    fn two_clocks_read_one_after_the_other_are_no_sleep() {
+        assert_eq!(asleep_ns(&[20_000]), 0);
+    }
+
+    #[test]
+    fn a_cpu_that_is_not_there_does_not_end_sampling() {
+        let panel = Arc::new(Panel::new(Arc::new(Manual::new(0)), Vec::new(), Vec::new()));
+        let plan = Plan { period_ns: NS_PER_S / 1_000, edges: false, cpus: vec![9_999] };
+        let sampler = Sampler::start(&panel, plan).unwrap();
+        while sampler.ledger().wakeups < 3 {
+            std::thread::yield_now();
+        }
+        assert!(sampler.stop().wakeups >= 3);
+    }
 }

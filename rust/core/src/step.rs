@@ -26,7 +26,7 @@ pub enum Step {
 
 /// Compares two raw readings `dt_ns` apart (law 3: every difference is reduced modulo the range).
 pub fn step(before: u64, after: u64, dt_ns: u64, channel: &Channel) -> Step {
-    let Some((counts, range)) = forward(before, after, channel.range) else {
+    let Some(Way { counts, range, has_wrapped }) = forward(before, after, channel.range) else {
         return Step::Reset;
     };
     if channel.scale.microjoules(counts) > plausible_uj(channel, dt_ns) {
@@ -36,7 +36,7 @@ pub fn step(before: u64, after: u64, dt_ns: u64, channel: &Channel) -> Step {
         Some(range) if units::energy_uj(channel.max_power_uw, dt_ns) >= channel.scale.microjoules(range) => {
             Step::Ambiguous { counts, range }
         }
-        _ if after < before => Step::Wrapped(counts),
+        _ if has_wrapped => Step::Wrapped(counts),
         _ => Step::Delta(counts),
     }
 }
@@ -46,28 +46,44 @@ pub fn plausible_uj(channel: &Channel, dt_ns: u64) -> u64 {
     units::energy_uj(channel.max_power_uw, dt_ns.saturating_add(2 * channel.tick_ns))
 }
 
-/// Counts from one reading to the next and the range they are known modulo; `None` where it can only be a reset.
-fn forward(before: u64, after: u64, range: Range) -> Option<(u64, Option<u64>)> {
+/// What lies between two readings.
+struct Way {
+    counts: u64,
+    /// What the counts are known modulo.
+    range: Option<u64>,
+    has_wrapped: bool,
+}
+
+/// The way from one reading to the next; `None` where it can only be a reset.
+fn forward(before: u64, after: u64, range: Range) -> Option<Way> {
     match range {
         Range::Modulo(range) if before >= range || after >= range => None,
-        Range::Modulo(range) if after < before => Some((after + (range - before), Some(range))),
-        Range::Drops(range) if after < before => Some((undropped(before - after, range), Some(range))),
-        Range::Modulo(range) | Range::Drops(range) => Some((after - before, Some(range))),
-        Range::PowerOfTwo if after < before => {
-            let range = (before - after).checked_next_power_of_two()?.max(LEAST_LEARNED_RANGE);
-            Some((range - (before - after), Some(range)))
+        Range::Modulo(range) => {
+            let has_wrapped = after < before;
+            let counts = if has_wrapped { after + (range - before) } else { after - before };
+            Some(Way { counts, range: Some(range), has_wrapped })
         }
-        Range::PowerOfTwo => Some((after - before, Some(LEAST_LEARNED_RANGE))),
-        Range::Unbounded => after.checked_sub(before).map(|counts| (counts, None)),
+        Range::Drops(range) => undropped(before, after, |_| Some(range)),
+        Range::PowerOfTwo => undropped(before, after, learned_range),
+        Range::Unbounded => after.checked_sub(before).map(|counts| Way { counts, range: None, has_wrapped: false }),
     }
 }
 
-/// What a counter went on by that shows `fall` counts less, having dropped by whole ranges.
-fn undropped(fall: u64, range: u64) -> u64 {
-    match fall % range.max(1) {
-        0 => 0,
-        rest => range - rest,
-    }
+/// The way of a perf count, whose falls are whole ranges too many; `range_of` tells the range from a fall.
+///
+/// The kernel adds signed steps to 64 bits that begin at 0, so that the first wrap of a process brings most counts below
+/// 0: they show as 2^64 less the rest.
+fn undropped(before: u64, after: u64, range_of: impl Fn(u64) -> Option<u64>) -> Option<Way> {
+    let climb = after.wrapping_sub(before).cast_signed();
+    let (by, has_wrapped) = (climb.unsigned_abs(), climb < 0);
+    let range = range_of(if has_wrapped { by } else { 0 })?.max(1);
+    let counts = if has_wrapped { (range - by % range) % range } else { by };
+    Some(Way { counts, range: Some(range), has_wrapped })
+}
+
+/// The least power of two that explains a fall; `None` where no 64 bits hold it.
+fn learned_range(fall: u64) -> Option<u64> {
+    fall.checked_next_power_of_two().map(|range| range.max(LEAST_LEARNED_RANGE))
 }
 
 #[cfg(test)]
@@ -128,6 +144,19 @@ mod tests {
             let after = before - ESU_14 + (65 << 32);
             assert_eq!(step(before, after, NS_PER_S, &channel), Step::Wrapped(65 << 32));
             assert_eq!(step(before, before - (50 << 32), NS_PER_S, &channel), Step::Reset);
+        }
+    }
+
+    /// The kernel counts from 0, when the event was opened, in signed steps: the first drop leaves less than nothing.
+    #[test]
+    fn the_first_drop_of_a_perf_count_goes_below_zero_and_is_a_wrap() {
+        let below_zero = |joules: u64| 0_u64.wrapping_sub(joules << 32);
+        for range in [Range::PowerOfTwo, Range::Drops(ESU_14)] {
+            let channel = channel(range);
+            let after = below_zero(262_144 - 10 - 65);
+            assert_eq!(step(10 << 32, after, NS_PER_S, &channel), Step::Wrapped(65 << 32), "{range:?}");
+            assert_eq!(step(after, after + (65 << 32), NS_PER_S, &channel), Step::Delta(65 << 32), "{range:?}");
+            assert_eq!(step(below_zero(5), 60 << 32, NS_PER_S, &channel), Step::Delta(65 << 32), "{range:?}");
         }
     }
 

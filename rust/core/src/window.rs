@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::slept_ns;
 use crate::domain::{Channel, Provenance};
 use crate::error::{Error, Fault};
 use crate::integrate::Point;
@@ -43,6 +44,8 @@ pub struct Readout {
     pub t0_ns: u64,
     /// End: likewise.
     pub t1_ns: u64,
+    /// How long the machine was asleep in between: time that is no part of the window's.
+    pub suspended_ns: u64,
     /// One entry for each domain of the panel, in its order.
     pub domains: Vec<DomainEnergy>,
 }
@@ -68,6 +71,8 @@ pub struct Window {
     /// When a precise window's begin was done, and when its end was asked for.
     t0_ns: u64,
     t1_ns: u64,
+    /// At the begin: see [`crate::clock::Clock::asleep_ns`].
+    asleep_ns: u64,
 }
 
 /// The meters that are read together.
@@ -82,7 +87,8 @@ struct Part {
 impl Window {
     /// A closed window on `panels`.
     pub fn new(panels: &[Arc<Panel>], keeper: Arc<KeepAlive>, mode: Mode) -> Self {
-        Self { parts: panels.iter().map(Part::new).collect(), keeper, mode, open: false, t0_ns: 0, t1_ns: 0 }
+        let parts = panels.iter().map(Part::new).collect();
+        Self { parts, keeper, mode, open: false, t0_ns: 0, t1_ns: 0, asleep_ns: 0 }
     }
 
     /// Opens the window; the instant of its first reading.
@@ -92,6 +98,7 @@ impl Window {
         }
         self.keeper.enter();
         self.open = true;
+        self.asleep_ns = self.asleep_now_ns();
         for part in &mut self.parts {
             part.panel.point(&mut part.buffers, &mut part.first);
             if self.mode == Mode::Precise {
@@ -138,13 +145,19 @@ impl Window {
             std::mem::swap(&mut part.first, &mut part.last);
         }
         self.t0_ns = self.t1_ns;
+        self.asleep_ns += readout.suspended_ns;
         Ok(readout)
+    }
+
+    fn asleep_now_ns(&self) -> u64 {
+        self.parts.first().map_or(0, |part| part.panel.asleep_ns())
     }
 
     fn readout(&self) -> Readout {
         let length_ns = (self.mode == Mode::Precise).then(|| self.t1_ns.saturating_sub(self.t0_ns));
         let domains = self.parts.iter().flat_map(|part| part.energies(length_ns)).collect();
-        Readout { t0_ns: self.t0_ns, t1_ns: self.t1_ns, domains }
+        let suspended_ns = slept_ns(self.asleep_ns, self.asleep_now_ns());
+        Readout { t0_ns: self.t0_ns, t1_ns: self.t1_ns, suspended_ns, domains }
     }
 }
 
@@ -298,6 +311,21 @@ mod tests {
             }
             prop_assert_eq!(parts.end().unwrap().domains[0].energy_uj, Some(0));
         }
+    }
+
+    #[test]
+    fn a_window_tells_how_long_the_machine_slept_and_splits_share_it() {
+        let (meter, clock) = one_watt();
+        let (mut whole, mut parts) = (meter.window(), meter.window());
+        whole.begin().unwrap();
+        parts.begin().unwrap();
+        clock.advance(NS_PER_S);
+        clock.suspend(100 * NS_PER_S);
+        assert_eq!(parts.split().unwrap().suspended_ns, 100 * NS_PER_S);
+        clock.suspend(7 * NS_PER_S);
+        assert_eq!(parts.end().unwrap().suspended_ns, 7 * NS_PER_S);
+        let readout = whole.end().unwrap();
+        assert_eq!((readout.suspended_ns, readout.t1_ns - readout.t0_ns), (107 * NS_PER_S, NS_PER_S));
     }
 
     #[test]

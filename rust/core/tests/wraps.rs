@@ -61,9 +61,9 @@ impl View {
         match self {
             Self::Register => units % UNITS,
             Self::Powercap => units % UNITS * (1_000_000_000_u64 >> exponent) / 1_000,
-            // The first reading after the event was opened sets its beginning; 2^60 keeps the sum of drops above 0.
+            // The event counts from 0 in signed steps: from the first drop on it shows 2^64 less what is missing.
             Self::FrameworkPmu | Self::FrameworkPmuAlone if exponent > 0 => {
-                (1 << 60) + ((units % UNITS) << shift) - ((offset % UNITS) << shift)
+                ((units % UNITS) << shift).wrapping_sub((offset % UNITS) << shift)
             }
             _ => (units - offset) << shift,
         }

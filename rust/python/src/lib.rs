@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::gpu::{GpuEnergy, GpuWindow, Gpus};
     #[pymodule_export]
-    use super::meter::{Domain, Finding, Meter};
+    use super::meter::{Domain, Finding, Meter, findings};
     #[pymodule_export]
     use super::processor::Processor;
     #[pymodule_export]
@@ -58,6 +58,13 @@ mod _core {
     fn clock_anchor() -> PyResult<(u64, u64, u64)> {
         let anchor = eco2ai_fast_core::clock::Anchor::now();
         Ok((anchor.monotonic_ns, anchor.boottime_ns, anchor.utc_ns))
+    }
+
+    /// Makes this process the parent of orphans below it; `False` where the system cannot.
+    #[pyfunction]
+    #[allow(clippy::unnecessary_wraps)] // the form that pyfunction asks for
+    fn adopt_orphans() -> PyResult<bool> {
+        Ok(eco2ai_fast_core::source::sys::adopt_orphans())
     }
 
     /// Which processor this machine has.

@@ -355,6 +355,15 @@ impl Domain {
     }
 }
 
+/// What is found below `sysroot`, also where no meter can be made of it.
+#[pyfunction]
+#[pyo3(signature = (*, sysroot=None))]
+pub fn findings(py: Python<'_>, sysroot: Option<std::path::PathBuf>) -> PyResult<Vec<Finding>> {
+    let root = sysroot.map_or_else(Root::default, Root::new);
+    let found = py.detach(|| guarded(|| Ok(source::look(&root, Wanted::Auto, &ModelFigures::default()))))?;
+    Ok(found.findings.iter().map(Finding::from).collect())
+}
+
 #[pyclass(frozen, get_all, module = "eco2ai_fast._core")]
 pub struct Finding {
     source: &'static str,

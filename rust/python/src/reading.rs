@@ -61,6 +61,6 @@ impl Reading {
         }
         let ends = earlier.points().zip(self.points()).zip(self.meter.domains());
         let domains = ends.map(|((first, last), domain)| between(&first, &last, &domain.channel)).collect();
-        Ok(Readout(window::Readout { t0_ns: earlier.first_ns(), t1_ns: self.first_ns(), domains }))
+        Ok(Readout(window::Readout { t0_ns: earlier.first_ns(), t1_ns: self.first_ns(), suspended_ns: 0, domains }))
     }
 }

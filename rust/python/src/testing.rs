@@ -35,11 +35,20 @@ impl ManualClock {
     }
 
     fn advance(&self, seconds: f64) -> PyResult<()> {
-        let by = std::time::Duration::try_from_secs_f64(seconds)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        self.0.advance(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
+        self.0.advance(nanoseconds(seconds)?);
         Ok(())
     }
+
+    fn suspend(&self, seconds: f64) -> PyResult<()> {
+        self.0.suspend(nanoseconds(seconds)?);
+        Ok(())
+    }
+}
+
+fn nanoseconds(seconds: f64) -> PyResult<u64> {
+    let by =
+        std::time::Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[pyclass(frozen, module = "eco2ai_fast._core")]

@@ -52,6 +52,11 @@ impl Readout {
     }
 
     #[getter]
+    fn suspended_ns(&self) -> u64 {
+        self.0.suspended_ns
+    }
+
+    #[getter]
     fn domains(&self) -> Vec<DomainEnergy> {
         self.0.domains.iter().map(DomainEnergy::from).collect()
     }

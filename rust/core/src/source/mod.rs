@@ -201,9 +201,15 @@ impl Wanted {
     }
 }
 
-/// Looks for every wanted source below `root`, best first: perf, powercap, files of other drivers, estimate; the MSRs
-/// only by name.
+/// Looks for every wanted source below `root`; an error where none can be used.
 pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<Discovery, Error> {
+    let found = look(root, wanted, figures);
+    if found.sources.is_empty() { Err(nothing(root, wanted, &found)) } else { Ok(found) }
+}
+
+/// Looks for every wanted source below `root`, best first: perf, powercap, files of other drivers, estimate; the MSRs
+/// only by name. What was found is told also where nothing of it can be used.
+pub fn look(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Discovery {
     let mut found = Discovery::default();
     if wanted.includes(Wanted::Perf) {
         perf::discover(root, wanted, &mut found);
@@ -227,7 +233,7 @@ pub fn discover(root: &Root, wanted: Wanted, figures: &ModelFigures) -> Result<D
         estimate::discover(root, figures, &mut found);
         storage::discover(root, figures, &mut found);
     }
-    if found.sources.is_empty() { Err(nothing(root, wanted, &found)) } else { Ok(found) }
+    found
 }
 
 fn nothing(root: &Root, wanted: Wanted, found: &Discovery) -> Error {

@@ -127,12 +127,19 @@ pub fn want_exact_timers() {
     }
 }
 
-/// Keeps the calling thread on the given CPUs.
+/// Makes this process the parent of descendants whose own parent ends: they come here instead of to init. False where
+/// the kernel refuses.
+pub fn adopt_orphans() -> bool {
+    // SAFETY: PR_SET_CHILD_SUBREAPER takes a number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1_u64, 0, 0, 0) == 0 }
+}
+
+/// Keeps the calling thread on the given CPUs; those beyond the set's 1024 are none.
 pub fn pin_thread(cpus: &[u32]) -> io::Result<()> {
     // SAFETY: an all-zero cpu_set_t is the empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for cpu in cpus {
-        // SAFETY: CPU_SET ignores a CPU beyond the set's size and writes only to `set`.
+    for cpu in cpus.iter().filter(|cpu| **cpu < libc::CPU_SETSIZE.cast_unsigned()) {
+        // SAFETY: the CPU is one of the set's, and only `set` is written to.
         unsafe { libc::CPU_SET(*cpu as usize, &mut set) };
     }
     // SAFETY: pid 0 is the calling thread; the kernel reads `size_of_val(&set)` bytes of `set`.
@@ -183,6 +190,11 @@ mod tests {
         let mut text = [0; 3];
         old.read_at(&mut text, 0).unwrap();
         assert_eq!(&text, b"new");
+    }
+
+    #[test]
+    fn a_cpu_that_no_machine_has_is_refused_and_no_panic() {
+        std::thread::spawn(|| assert!(pin_thread(&[u32::MAX, 1024]).is_err())).join().unwrap();
     }
 
     #[test]
