@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 # The journal is not written more often, whatever measure_period says.
 SHORTEST_REFRESH_S = 0.1
 
+# From this length on a row is forced to the disk, which costs some ms, on a busy disk seconds: a power cut takes no
+# long run, and a short one is not held up.
+DURABLE_FROM_S = 60
+
 
 class Tracker:
     """Tracks the energy and CO2 of a run, and adds a row to a CSV file at its end.
@@ -48,7 +52,7 @@ class Tracker:
         pue: energy of the data centre over that of its computers.
         encode_file: also write the row, obfuscated, to this file; True: to "encoded_" + file_name.
         electricity_pricing: {"8:00-20:00": 0.3, "20:00-8:00": 0.2}, price per kWh by local time of day.
-        ignore_warnings: say nothing.
+        ignore_warnings: say nothing, but of a row that could not be written.
         timezone: of no effect; eco2AI gave it to its scheduler.
         zone: grid zone, as for measure(); unless a level or a code is given.
         meter: a meter of `eco2ai_fast.testing` instead of the machine's.
@@ -203,8 +207,13 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._mode:  # else it was stopped within the block
+        if not self._mode:  # it was stopped within the block
+            return
+        try:
             self.stop()
+        except Warning:  # where warnings are errors, none shall take the place of the user's own
+            if error is None:
+                raise
 
     def __repr__(self) -> str:
         state = {None: "stopped" if self._id else "not started", "run": "running"}.get(self._mode, self._mode)
@@ -263,7 +272,11 @@ class Tracker:
 
     def _finish(self) -> TrackerRecord:
         self._last = self._record(self._run.end())
-        self._close(keep_journal=not self._append(self._last))
+        is_added = False
+        try:
+            is_added = self._append(self._last)
+        finally:  # a warning may be an error
+            self._close(keep_journal=not is_added)
         return self._last
 
     def _end_before_begin(self) -> None:
@@ -274,7 +287,8 @@ class Tracker:
             self._finish()
 
     def _append(self, record: TrackerRecord) -> bool:
-        return self._output is None or self._output.append(record.cells)
+        is_long = record.duration_s >= DURABLE_FROM_S
+        return self._output is None or self._output.append(record.cells, durable=is_long)
 
     def _close(self, *, keep_journal: bool = False) -> None:
         self._mode = None

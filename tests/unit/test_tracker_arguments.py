@@ -43,6 +43,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"file_name": "e.txt"}, NotNeededExtensionError),
         ({"file_name": ""}, TypeError),
         ({"file_name": 5}, TypeError),
+        ({"file_name": "a\0.csv"}, ValueError),
+        ({"encode_file": "a\0.csv"}, ValueError),
         ({"measure_period": 0}, ValueError),
         ({"measure_period": -1}, ValueError),
         ({"measure_period": float("nan")}, ValueError),
@@ -62,6 +64,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_argument_that_cannot_be_is_refused_at_once(wrong: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         Tracker(**wrong)
+
+
+@pytest.mark.parametrize("kind", ["int64", "float32", "float64"])
+def test_number_of_numpy_is_a_number(kind: str) -> None:
+    number = getattr(pytest.importorskip("numpy"), kind)(2)
+    given = Tracker(emission_level=number, measure_period=number, pue=number)
+    assert (given.emission_level(), given.measure_period()) == (2, 2)
+    assert Tracker(measure_period=None, pue=None, emission_level=1).get_set_params()["pue"] == 2
+    with pytest.raises(TypeError):
+        Tracker(pue=pytest.importorskip("numpy").bool_(True))
 
 
 def test_parameters_are_stored_for_later_trackers(home: Path) -> None:
