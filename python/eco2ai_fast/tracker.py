@@ -15,7 +15,7 @@ from .tracking.output import Output
 from .tracking.record import TrackerRecord
 from .tracking.refresher import Refresher
 from .tracking.row import NO_EPOCH, epoch_cell
-from .tracking.run import Run
+from .tracking.run import SHARE_TICK_S, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Tracker:
     Args:
         project_name, experiment_description, file_name: stand in the row; None takes what was last given or set by
             set_params(). file_name ends in .csv; the file is made, or continued.
-        measure_period: how many seconds of a run may be lost when it is killed: so often the journal is kept. > 0.
+        measure_period: how many seconds of a run may be lost when it is killed: so often the journal is kept, and at
+            least every ten seconds. > 0.
         emission_level: kg CO2 per MWh of your electricity.
         alpha_2_code, region: country code and eco2AI's name of a region, for its published emission level.
         cpu_processes: "current" is this process with all it has started, by its share of CPU time; "all" the machine.
@@ -262,7 +263,8 @@ class Tracker:
     def _open_output(self) -> None:
         self._output = Output(self.file_name, self._encode_file, quiet=self._quiet)
         self._output.open(self._record(self._run.lap()).cells)
-        self._refresher = Refresher(max(self.measure_period(), SHORTEST_REFRESH_S), self._refresh)
+        period_s = min(max(self.measure_period(), SHORTEST_REFRESH_S), SHARE_TICK_S)
+        self._refresher = Refresher(period_s, self._refresh)
 
     def _refresh(self) -> None:
         """On the refresher's thread."""
