@@ -135,6 +135,25 @@ def test_lock_of_another_writer_is_waited_for_and_not_for_ever(path: Path, monke
     assert len(rows(path)) == 1
 
 
+def test_lock_does_not_live_on_in_a_child_that_was_forked_while_it_was_held(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csvfile, "LOCK_TIMEOUT_S", 0.05)
+    inherited: list[int] = []
+    write = os.write
+
+    def write_and_fork(descriptor: int, row: bytes) -> int:
+        inherited.append(os.dup(descriptor))  # what a fork does to it
+        return write(descriptor, row)
+
+    monkeypatch.setattr(csvfile.os, "write", write_and_fork)
+    for _ in range(2):
+        csvfile.append(str(path), cells())
+    for descriptor in inherited:
+        os.close(descriptor)
+    assert len(rows(path)) == 2
+
+
 def test_journal_of_a_killed_run_becomes_its_row(path: Path) -> None:
     for number in range(3):
         kept = journal.Journal(str(path), str(number) * 36, b"")

@@ -55,10 +55,12 @@ def append(
         if header and header != HEADER.rstrip("\n"):
             text = _in_order_of(header, tuple(cells), path)
         _write_whole(descriptor, encoded(text), size)
+        _unlock(descriptor)
         if durable:
             _force(descriptor, path, is_new=not size)
     finally:
-        os.close(descriptor)  # and with it the lock
+        _unlock(descriptor)
+        os.close(descriptor)
 
 
 def holds(path: str, row: bytes) -> bool:
@@ -116,6 +118,14 @@ def try_lock(descriptor: int) -> bool | None:
     return True
 
 
+def _unlock(descriptor: int) -> None:
+    """Closing is not enough: a child that was forked meanwhile has the same opening, and would keep the lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError:  # a file system without locks
+        return
+
+
 def _is_at(descriptor: int, path: str) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
@@ -163,8 +173,6 @@ def _force(descriptor: int, path: str, *, is_new: bool) -> None:
     """What a file system cannot force stays as it is: the row stands in the file already."""
     from contextlib import suppress  # seldom, and dearer than this module
 
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
     with suppress(OSError):
         os.fdatasync(descriptor)
         if is_new:
