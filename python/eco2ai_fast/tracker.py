@@ -91,7 +91,7 @@ class Tracker:
         self._encode_file = arguments.encoded_name(encode_file, self.file_name)
         self._tariff = arguments.tariff(electricity_pricing)
         self._cpu_processes = cpu_processes
-        self._quiet = bool(ignore_warnings)
+        self._quiet = bool(ignore_warnings) or settings.disabled()
         self._place = place.find(emission_level, alpha_2_code, region, zone, quiet=self._quiet)
         self._meter = meter
         self._lock = RLock()

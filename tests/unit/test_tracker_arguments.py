@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,15 @@ def test_level_is_the_argument_or_what_eco2ai_publishes(arguments: Any, level: f
 def test_name_that_nobody_knows_is_warned_of(code: str, region: str | None, words: str) -> None:
     with pytest.warns(TrackerWarning, match=words):
         place.find(None, code, region, None, quiet=False)
+
+
+def test_tracker_that_is_switched_off_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECO2AI_FAST_DISABLE", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        t = Tracker(file_name="absent/e.csv")
+        t.start()
+        t.stop()
 
 
 def test_configured_zone_holds_without_codes_and_else_the_world_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
