@@ -85,6 +85,7 @@ class Tracker:
     ) -> None:
         arguments.check(file_name, measure_period, cpu_processes, pue)
         self._params = self.get_set_params(project_name, experiment_description, file_name, measure_period, pue)
+        arguments.check(None, self._params["measure_period"], cpu_processes, self._params["pue"])  # what was stored
         self.project_name = self._params["project_name"]
         self.experiment_description = self._params["experiment_description"]
         self.file_name = self._params["file_name"]

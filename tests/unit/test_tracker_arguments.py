@@ -88,6 +88,15 @@ def test_parameters_are_stored_for_later_trackers(home: Path) -> None:
     assert eco2ai_fast.get_params()["project_name"] == "q"
 
 
+@pytest.mark.parametrize(
+    ("stored", "error"), [({"pue": "a"}, TypeError), ({"pue": -1}, ValueError), ({"measure_period": "x"}, TypeError)]
+)
+def test_stored_parameter_that_cannot_be_is_refused_before_the_run(stored: dict[str, Any], error: type) -> None:
+    eco2ai_fast.set_params(**stored)
+    with pytest.raises(error):
+        Tracker(emission_level=1, measure_period=None, pue=None)
+
+
 def test_set_params_forgets_what_it_is_not_given() -> None:
     eco2ai_fast.set_params(project_name="p", pue=1.5)
     eco2ai_fast.set_params(file_name="f.csv", own_key="kept")
