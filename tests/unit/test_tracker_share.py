@@ -54,9 +54,9 @@ class World:
         )
         self.run.begin()
 
-    def advance(self, seconds: int, others_s: float) -> None:
+    def advance(self, seconds: int, others_s: float, own_s: float | None = None) -> None:
         self.clock.advance(seconds)
-        own_s = seconds / 10
+        own_s = seconds / 10 if own_s is None else own_s
         self.now = CpuTimes(self.now.tree_s + own_s, (self.now.busy_s or 0.0) + own_s + others_s)
 
 
@@ -79,3 +79,11 @@ def test_energy_is_the_same_however_often_it_is_read(every_s: int, monkeypatch: 
         seen.append(world.run.lap().energy_j)
     assert world.run.end().energy_j == pytest.approx(5_000 + 500)
     assert seen == sorted(seen)
+
+
+def test_few_ticks_of_an_idle_machine_do_not_make_its_energy_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    for number in range(30):  # we compute 1 ms of 10 s, somebody else 10 ms of every third
+        world.advance(10, others_s=0.0 if number % 3 else 0.01, own_s=0.001)
+        world.run.lap()
+    assert world.run.end().share == pytest.approx(0.003 / 0.013, rel=0.02)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from .._core import EnergyError
-from ..attribution import SHARED_KINDS
+from ..attribution import RESOLUTION_S, SHARED_KINDS
 from ..measurement import Measurement
 from .tree import CpuTimes, cpu_times, share_between
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAN = float("nan")
 NS_PER_S = 1_000_000_000
 # The share is taken anew this often, so that what others do later changes nothing of what was drawn before. A busy
-# machine has a thousand ticks of /proc/stat per CPU in it.
+# machine has a thousand ticks of /proc/stat per CPU in it; on an idle one it takes longer.
 SHARE_TICK_S = 10
 
 
@@ -127,7 +127,7 @@ class Run:
         now = 1.0 if now is None else now
         taken_j = self._taken_j + now * max(0.0, shared_j - self._shared_j)
         t_ns = time.perf_counter_ns()
-        if t_ns - self._tick_ns >= SHARE_TICK_S * NS_PER_S:
+        if t_ns - self._tick_ns >= SHARE_TICK_S * NS_PER_S and _tells_share(self._cpu0, self._cpu1):
             self._tick_ns, self._cpu0 = t_ns, self._cpu1
             self._taken_j, self._shared_j = taken_j, shared_j
         return min(1.0, taken_j / shared_j) if shared_j > 0 else now
@@ -145,6 +145,11 @@ class Run:
         self._priced_j = machine_j
         self._priced_s = now_s % 86_400
         return self._cost * energy_j / machine_j
+
+
+def _tells_share(first: CpuTimes, last: CpuTimes) -> bool:
+    """Whether the machine was busy for long enough: on an idle one, a few ticks of /proc/stat tell no share."""
+    return first.busy_s is None or last.busy_s is None or last.busy_s - first.busy_s >= RESOLUTION_S
 
 
 def _attributed_j(measurement: Measurement, share: float) -> float:
