@@ -2,7 +2,8 @@
 
     python tools/fit_cpu_model.py [RAW_DIR]
 
-Writes rust/core/data/cpu_model.tsv (the model) and tests/fixtures/cpu_load.tsv (the load recordings it is judged by).
+Writes rust/core/data/cpu_model.tsv (the model), and what it is judged by: tests/fixtures/cpu_load.tsv (load recordings)
+and tests/fixtures/server_levels.tsv (servers at rest and at full load).
 
 Levels come from SPECpower, which knows the wall power of idle and fully loaded servers: wall = rest + memory x GB +
 slope x TDP. `wall per package watt` turns the slope into the package's own. The recordings add the bend between the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
+from collections.abc import Sequence
 from math import hypot
 from pathlib import Path
 from statistics import median
@@ -23,6 +25,7 @@ from make_cpu_table import HERE, normalise
 
 MODEL = HERE / "rust/core/data/cpu_model.tsv"
 RECORDINGS = HERE / "tests/fixtures/cpu_load.tsv"
+LEVELS = HERE / "tests/fixtures/server_levels.tsv"
 TABLE = HERE / "rust/core/data/cpu_tdp.tsv"
 # Servers before 2014 idle at a third to a half of their full power; those in use now at a fifth.
 FIRST_YEAR = 2014
@@ -60,6 +63,11 @@ RECORDINGS_HEADER = """\
 # was read. tdp_w is that of all packages. Each row is the mean of about half a minute.
 # Facts of CodeCarbon's cpu_load_profiling recordings (MIT, 2025), written by tools/fit_cpu_model.py
 """
+LEVELS_HEADER = """\
+# Wall power of servers since 2014 at rest and at full load, where the TDP of the processors is known (of all packages).
+# Facts of SPECpower_ssj2008 results (spec.org), as collected by Cloud Carbon Footprint (Apache-2.0), written by
+# tools/fit_cpu_model.py
+"""
 
 
 # Name and TDP of all packages of the recorded machines.
@@ -70,13 +78,28 @@ MACHINES = {
 
 
 class Server:
-    """One SPECpower result: `wall_w` idle and full."""
+    """A server: `wall_w` idle and full, `tdp_w` of all packages, None where no table knows it."""
+
+    def __init__(self, vendor: str, year: int, tdp_w: float | None, memory_gb: float, wall_w: tuple[float, float]):
+        self.vendor = vendor
+        self.year = year
+        self.tdp_w = tdp_w
+        self.memory_gb = memory_gb
+        self.wall_w = wall_w
+
+
+class SpecResult(Server):
+    """One SPECpower result."""
 
     def __init__(self, row: dict[str, str], tdp_w: float | None) -> None:
+        super().__init__(
+            row["Hardware Vendor"].split()[0].lower(),
+            int(row["Published"][-4:]),
+            None if tdp_w is None else tdp_w * int(row["Chips"]),
+            float(row["Total Memory (GB)"]),
+            (float(row["avg. watts @ active idle"]), float(row["avg. watts @ 100%"])),
+        )
         self.name = plain(row["CPU Description"])
-        self.tdp_w = None if tdp_w is None else tdp_w * int(row["Chips"])
-        self.memory_gb = float(row["Total Memory (GB)"])
-        self.wall_w = (float(row["avg. watts @ active idle"]), float(row["avg. watts @ 100%"]))
         self.cpus = int(row["Total Threads"])
 
 
@@ -99,7 +122,7 @@ def plain(description: str) -> str:
     return " ".join(word for word in words if not re.fullmatch(r"\d+-?cores?", word))
 
 
-def servers(path: Path) -> list[Server]:
+def servers(path: Path) -> list[SpecResult]:
     lines = (line.split("\t") for line in TABLE.read_text().splitlines() if not line.startswith("#"))
     tdp_w = {name: float(watts) for name, watts in lines}
     found = []
@@ -107,7 +130,7 @@ def servers(path: Path) -> list[Server]:
         for row in csv.DictReader(file):
             name = plain(row["CPU Description"])
             if int(row["Published"][-4:]) >= FIRST_YEAR and row["avg. watts @ active idle"]:
-                found.append(Server(row, tdp_w.get(name, tdp_w.get(f"intel {name}"))))
+                found.append(SpecResult(row, tdp_w.get(name, tdp_w.get(f"intel {name}"))))
     return found
 
 
@@ -116,7 +139,16 @@ def recordings(path: Path = RECORDINGS) -> list[Recording]:
     return [Recording(row) for row in csv.DictReader(lines, delimiter="\t")]
 
 
-def level(known: list[Server], end: int) -> tuple[float, np.ndarray]:
+def known_servers(path: Path = LEVELS) -> list[Server]:
+    """The servers of known TDP, from the committed table."""
+    lines = [line.split("\t") for line in path.read_text().splitlines() if not line.startswith("#")]
+    return [
+        Server(vendor, int(year), float(tdp_w), float(gb), (float(idle_w), float(full_w)))
+        for vendor, year, tdp_w, gb, idle_w, full_w in lines[1:]
+    ]
+
+
+def level(known: Sequence[Server], end: int) -> tuple[float, np.ndarray]:
     """Wall watts per watt of TDP at one end of the load, and the rest: watts, and watts per GB.
 
     The rest by least relative squares, none of it below 0; the slope as the median server's, since squares of relative
@@ -197,8 +229,24 @@ def sigma(errors: list[float]) -> float:
     return float(np.quantile(errors, 0.95)) / Z_95
 
 
+class Levels:
+    """Idle and full power per watt of TDP as servers have it, its error, and what led there."""
+
+    def __init__(self, known: Sequence[Server], rows: list[Recording]) -> None:
+        (idle, idle_rest), (full, full_rest) = level(known, 0), level(known, 1)
+        self.slopes = idle, full
+        self.rests, self.ratio = [idle_rest, full_rest], wall_per_package(rows)
+        self.model = curve(self.slopes, rows)
+        self.sigma = sigma(self.errors(known))
+
+    def errors(self, judged: Sequence[Server]) -> list[float]:
+        """How far servers are off, each at eleven loads."""
+        pairs = [(server.tdp_w, package_w(server, self.rests, self.ratio)) for server in judged if server.tdp_w]
+        return [error for tdp_w, (idle, full) in pairs for error in off((idle / tdp_w, full / tdp_w), self.model)]
+
+
 def families(
-    all_servers: list[Server], rests: list[np.ndarray], rows: list[Recording]
+    all_servers: list[SpecResult], rests: list[np.ndarray], rows: list[Recording]
 ) -> list[tuple[str, float, float, float, int]]:
     """Watts per logical CPU of each family, and of any server: name, idle, full, sigma, servers."""
     ratio, line = wall_per_package(rows), bend(rows)
@@ -217,14 +265,19 @@ def families(
     return [(*row[:3], rel, row[4]) for row, rel in zip(table, rels, strict=True)]
 
 
-def calibrated_sigma(rows: list[Recording]) -> float:
-    """Error of the line through a recording's own ends: two machines are too few for a quantile, so the largest."""
+def shape_errors(rows: list[Recording]) -> list[float]:
+    """How far each step is off the line through its recording's own ends."""
     errors = []
     for file in {row.file for row in rows}:
         steps = sorted((row.load, row.package_w) for row in rows if row.file == file)
         (_, idle_w), (_, full_w) = steps[0], steps[-1]
         errors += [abs(power_w / (idle_w + (full_w - idle_w) * load) - 1) for load, power_w in steps]
-    return max(errors) / Z_95
+    return errors
+
+
+def calibrated_sigma(rows: list[Recording]) -> float:
+    """Error of the line through a recording's own ends: two machines are too few for a quantile, so the largest."""
+    return max(shape_errors(rows)) / Z_95
 
 
 def write_recordings(raw: Path) -> None:
@@ -240,25 +293,28 @@ def write_recordings(raw: Path) -> None:
     RECORDINGS.write_text("".join(out), encoding="utf-8")
 
 
+def write_levels(known: Sequence[Server]) -> None:
+    rows = sorted((s.vendor, s.year, s.tdp_w, s.memory_gb, *s.wall_w) for s in known)
+    text = "".join("\t".join(f"{c:g}" if isinstance(c, float) else str(c) for c in row) + "\n" for row in rows)
+    LEVELS.write_text(f"{LEVELS_HEADER}vendor\tyear\ttdp_w\tmemory_gb\tidle_w\tfull_w\n{text}", encoding="utf-8")
+
+
 def main(raw: Path) -> None:
     write_recordings(raw)
     rows, all_servers = recordings(), servers(raw / "specpower_2026.csv")
     known = [server for server in all_servers if server.tdp_w]
-    (idle_slope, idle_rest), (full_slope, full_rest) = level(known, 0), level(known, 1)
-    rests, ratio = [idle_rest, full_rest], wall_per_package(rows)
-    model = curve((idle_slope, full_slope), rows)
-    truths = [(idle / s.tdp_w, full / s.tdp_w) for s in known for idle, full in [package_w(s, rests, ratio)] if s.tdp_w]
-    levels = sigma([e for truth in truths for e in off(truth, model)])
+    write_levels(known)
+    levels = Levels(known, rows)
     lines = [
-        ("wall", "per watt of TDP", idle_slope, full_slope, 0.0, len(known)),
-        ("levels", "of SPECpower's servers", *model, levels, len(known)),
-        ("tdp", "per watt of TDP", *model, hypot(levels, calibrated_sigma(rows)), len(known)),
+        ("wall", "per watt of TDP", *levels.slopes, 0.0, len(known)),
+        ("levels", "of SPECpower's servers", *levels.model, levels.sigma, len(known)),
+        ("tdp", "per watt of TDP", *levels.model, hypot(levels.sigma, calibrated_sigma(rows)), len(known)),
         ("calibrated", "line through two points", 0.0, 1.0, calibrated_sigma(rows), len(MACHINES)),
-        *(("family", *row) for row in families(all_servers, rests, rows)),
+        *(("family", *row) for row in families(all_servers, levels.rests, rows)),
     ]
     text = "".join(f"{k}\t{n}\t{i:.3f}\t{f:.3f}\t{r:.2f}\t{c}\n" for k, n, i, f, r, c in lines)
     MODEL.write_text(HEADER + text, encoding="utf-8")
-    print(text + f"wall per package watt {ratio:.3f}, bend {bend(rows)}, rest {rests} (W, W/GB)")
+    print(text + f"wall per package watt {levels.ratio:.3f}, bend {bend(rows)}, rest {levels.rests} (W, W/GB)")
 
 
 if __name__ == "__main__":

@@ -254,6 +254,32 @@ def eco2ai_levels(raw: Path) -> None:
     write_table("eco2ai_levels", meta, ["region", "country", "zone", "g_per_kwh"], rows)
 
 
+def eco2ai_names(raw: Path) -> None:
+    """The other names by which eco2AI finds a region: `CA`, `Kalifornien`, `Штат Калифорния`.
+
+    Each as it is compared, once in a country: where two regions bear it, eco2AI takes the later one.
+    """
+    path = raw / "eco2ai_carbon_index.csv"
+    region_of: dict[tuple[str, str], str] = {}
+    for row in read_csv(path):
+        if row["region"] == "Whole country":
+            continue
+        for name in row["alternative_name"].split(","):
+            region_of[row["alpha_2_code"], plain(name)] = f"{row['alpha_2_code']}/{row['region'].strip()}"
+    own = {(key[:2], plain(key[3:])) for key in read_table("eco2ai_levels").lines if "/" in key}
+    names: dict[str, list[str]] = {}
+    for (country, name), region in region_of.items():
+        if name and (country, name) not in own:
+            names.setdefault(region, []).append(name)
+    meta = head(
+        "eco2AI 0.3.12, names of regions",
+        "Apache-2.0",
+        "eco2AI 0.3.12, table of emission levels, Apache-2.0",
+        raw_version("0.3.12", path),
+    )
+    write_table("eco2ai_names", meta, ["region", "names"], [[k, "|".join(sorted(v))] for k, v in names.items()])
+
+
 def rows_of(name: str) -> list[dict[str, str]]:
     table = read_table(name)
     return [table.row(key) for key in table.lines]
@@ -267,6 +293,17 @@ def zone_by_name() -> dict[tuple[str, str], str]:
     for row in rows_of("subdivisions"):
         found.update({(row["code"][:2], plain(name)): row["zone"] for name in row["names"].split("|")})
     return found
+
+
+MAKERS = (
+    countries,
+    grid_zones,
+    official_subdivisions,
+    google_regions,
+    cloud_regions,
+    eco2ai_levels,
+    eco2ai_names,
+)
 
 
 def print_figures() -> None:
@@ -303,7 +340,7 @@ def main() -> None:
     raw = Path(sys.argv[1]) if len(sys.argv) > 1 else REPO.parent / "shared" / "data"
     if not raw.is_dir():
         raise SystemExit(f"no raw tables in {raw}: give their directory as the argument")
-    for make in (countries, grid_zones, official_subdivisions, google_regions, cloud_regions, eco2ai_levels):
+    for make in MAKERS:
         make(raw)
     print_figures()
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SCOPES = ("wall", "package")
 # A load shorter than this says more about the begin of a turbo than about the machine.
 LEAST_S = 1.0
+LONGEST_S = 3600.0
 # Busier than this at rest, the figure is no figure of rest.
 QUIET_LOAD = 0.05
 NS_PER_S = 1e9
@@ -139,8 +140,8 @@ def measure(
             "no meter of a processor can be read here: give what a wattmeter shows, `--idle 52 --full 210`, or see "
             "`eco2ai-fast doctor`"
         )
-    if seconds < LEAST_S:
-        raise CalibrationError(f"{seconds:g} s are too short to calibrate: take at least {LEAST_S:g}")
+    if not LEAST_S <= seconds <= LONGEST_S:
+        raise CalibrationError(f"{seconds:g} s is no time to calibrate: take {LEAST_S:g} to {LONGEST_S:g}")
     methods = sorted({meter.domains[place].source for place in places})
     idle_w = _mean_power_w(meter, places, seconds, sleep, must_rest=True)
     with load():

@@ -416,6 +416,18 @@ class Measurement:
 
         return of_measurement(self, Terms(**terms) if terms else None)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy: what is known now, without the meter, which is this process's own."""
+        if self.is_open:
+            raise TypeError("a measurement that is still open cannot leave its process")
+        known = Measurement(self.name, None, self._zone, self._pue)
+        domains = self.domains
+        for slot in ("_failure", "_gpu_missing", "_gpu_notes", "_is_settled", "_process", "_remarks"):
+            setattr(known, slot, getattr(self, slot))
+        known._domains, known._closed = domains, None if self._failure else self._times()
+        state = {slot: getattr(known, slot) for slot in Measurement.__slots__}
+        return _restored, (state,)
+
     def __repr__(self) -> str:
         from .presentation import line
 
@@ -445,6 +457,13 @@ class Per:
         from .quantity import si
 
         return f"<{si(self.energy_j, 'J')}/{self.unit} ± {si(self.uncertainty_j, 'J', 2)} over {self.count:g}>"
+
+
+def _restored(state: dict[str, Any]) -> Measurement:
+    made = Measurement.__new__(Measurement)
+    for slot, value in state.items():
+        setattr(made, slot, value)
+    return made
 
 
 def _joules(energies_uj: Iterable[int]) -> float:

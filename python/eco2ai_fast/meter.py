@@ -33,6 +33,9 @@ def machine_settings(**arguments: Any) -> dict[str, Any]:
     values = {name: settings.resolve(name, arguments.get(name))[0] for name in MACHINE_SETTINGS}
     if all(values[name] is None for name in CALIBRATED):
         values |= _calibrated()
+    idle_w, full_w = values["cpu_idle_w"], values["cpu_max_w"]
+    if idle_w is not None and full_w is not None and idle_w >= full_w:
+        raise settings.SettingsError(f"cpu_idle_w = {idle_w:g} must be below cpu_max_w = {full_w:g}")
     return values
 
 

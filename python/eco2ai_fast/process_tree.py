@@ -114,13 +114,22 @@ def own_cpu_stat(prefix: str = "") -> str | None:
         lines = _text(f"{prefix}/proc/self/cgroup").splitlines()
         path = next(line[3:] for line in lines if line.startswith("0::")).rstrip("/")
         folder = f"{prefix}/sys/fs/cgroup{path}"
-        members = {int(pid) for pid in _text(f"{folder}/cgroup.procs").split()}
-        if members <= {os.getpid(), *descendants(os.getpid())}:
+        members = _members(folder)
+        if os.getpid() in members and members <= {os.getpid(), *descendants(os.getpid())}:
             usage_s(_text(f"{folder}/cpu.stat"))
-            return f"{folder}/cpu.stat" if os.getpid() in members else None
+            return f"{folder}/cpu.stat"
     except (OSError, ValueError, StopIteration):
         pass
     return None
+
+
+def _members(folder: str) -> set[int]:
+    """The processes of a control group and of all groups below it, whose time its `cpu.stat` holds too."""
+    members = {int(pid) for pid in _text(f"{folder}/cgroup.procs").split()}
+    with os.scandir(folder) as entries:
+        for below in [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]:
+            members |= _members(below)
+    return members
 
 
 def usage_s(text: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .decorator import measured
+from .decorator import around
 from .tracker import Tracker
 
 TYPE_CHECKING = False
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Tracking:
-    """A tracker around each call, in the form that decorator.measured asks for."""
-
-    def _begin(self) -> tuple[Tracker, None]:
-        tracker = Tracker()
-        tracker.start()
-        return tracker, None
-
-    def _end(self, tracker: Tracker, _: None) -> None:
-        tracker.__exit__(None, None, None)
-
-
 def track(func: F) -> F:
     """Tracks each call of a function, async function or generator with the stored parameters: a row per call.
 
     What the function returns and raises comes through unchanged.
     """
-    tracked: Any = measured(_Tracking(), func)  # type: ignore[arg-type]
-    del tracked.measurements
+    tracked: Any = around(func, _Tracked)
     result: F = tracked
     return result
+
+
+class _Tracked:
+    """The tracker of one call, made when the call begins."""
+
+    __slots__ = ("_tracker",)
+
+    def __enter__(self) -> None:
+        self._tracker = Tracker()
+        self._tracker.start()
+
+    def __exit__(self, *error: Any) -> None:
+        self._tracker.__exit__(*error)

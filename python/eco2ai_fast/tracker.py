@@ -15,7 +15,7 @@ from .tracking.output import Output
 from .tracking.record import TrackerRecord
 from .tracking.refresher import Refresher
 from .tracking.row import NO_EPOCH, epoch_cell
-from .tracking.run import Run
+from .tracking.run import SHARE_TICK_S, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 # The journal is not written more often, whatever measure_period says.
 SHORTEST_REFRESH_S = 0.1
 
+# From this length on a row is forced to the disk, which costs some ms, on a busy disk seconds: a power cut takes no
+# long run, and a short one is not held up.
+DURABLE_FROM_S = 60
+
 
 class Tracker:
     """Tracks the energy and CO2 of a run, and adds a row to a CSV file at its end.
@@ -41,14 +45,15 @@ class Tracker:
     Args:
         project_name, experiment_description, file_name: stand in the row; None takes what was last given or set by
             set_params(). file_name ends in .csv; the file is made, or continued.
-        measure_period: how many seconds of a run may be lost when it is killed: so often the journal is kept. > 0.
+        measure_period: how many seconds of a run may be lost when it is killed: so often the journal is kept, and at
+            least every ten seconds. > 0.
         emission_level: kg CO2 per MWh of your electricity.
         alpha_2_code, region: country code and eco2AI's name of a region, for its published emission level.
         cpu_processes: "current" is this process with all it has started, by its share of CPU time; "all" the machine.
         pue: energy of the data centre over that of its computers.
         encode_file: also write the row, obfuscated, to this file; True: to "encoded_" + file_name.
         electricity_pricing: {"8:00-20:00": 0.3, "20:00-8:00": 0.2}, price per kWh by local time of day.
-        ignore_warnings: say nothing.
+        ignore_warnings: say nothing, but of a row that could not be written.
         timezone: of no effect; eco2AI gave it to its scheduler.
         zone: grid zone, as for measure(); unless a level or a code is given.
         meter: a meter of `eco2ai_fast.testing` instead of the machine's.
@@ -80,13 +85,14 @@ class Tracker:
     ) -> None:
         arguments.check(file_name, measure_period, cpu_processes, pue)
         self._params = self.get_set_params(project_name, experiment_description, file_name, measure_period, pue)
+        arguments.check(None, self._params["measure_period"], cpu_processes, self._params["pue"])  # what was stored
         self.project_name = self._params["project_name"]
         self.experiment_description = self._params["experiment_description"]
         self.file_name = self._params["file_name"]
         self._encode_file = arguments.encoded_name(encode_file, self.file_name)
         self._tariff = arguments.tariff(electricity_pricing)
         self._cpu_processes = cpu_processes
-        self._quiet = bool(ignore_warnings)
+        self._quiet = bool(ignore_warnings) or settings.disabled()
         self._place = place.find(emission_level, alpha_2_code, region, zone, quiet=self._quiet)
         self._meter = meter
         self._lock = RLock()
@@ -203,8 +209,13 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._mode:  # else it was stopped within the block
+        if not self._mode:  # it was stopped within the block
+            return
+        try:
             self.stop()
+        except Warning:  # where warnings are errors, none shall take the place of the user's own
+            if error is None:
+                raise
 
     def __repr__(self) -> str:
         state = {None: "stopped" if self._id else "not started", "run": "running"}.get(self._mode, self._mode)
@@ -253,7 +264,8 @@ class Tracker:
     def _open_output(self) -> None:
         self._output = Output(self.file_name, self._encode_file, quiet=self._quiet)
         self._output.open(self._record(self._run.lap()).cells)
-        self._refresher = Refresher(max(self.measure_period(), SHORTEST_REFRESH_S), self._refresh)
+        period_s = min(max(self.measure_period(), SHORTEST_REFRESH_S), SHARE_TICK_S)
+        self._refresher = Refresher(period_s, self._refresh)
 
     def _refresh(self) -> None:
         """On the refresher's thread."""
@@ -263,7 +275,11 @@ class Tracker:
 
     def _finish(self) -> TrackerRecord:
         self._last = self._record(self._run.end())
-        self._close(keep_journal=not self._append(self._last))
+        is_added = False
+        try:
+            is_added = self._append(self._last)
+        finally:  # a warning may be an error
+            self._close(keep_journal=not is_added)
         return self._last
 
     def _end_before_begin(self) -> None:
@@ -274,7 +290,8 @@ class Tracker:
             self._finish()
 
     def _append(self, record: TrackerRecord) -> bool:
-        return self._output is None or self._output.append(record.cells)
+        is_long = record.duration_s >= DURABLE_FROM_S
+        return self._output is None or self._output.append(record.cells, durable=is_long)
 
     def _close(self, *, keep_journal: bool = False) -> None:
         self._mode = None

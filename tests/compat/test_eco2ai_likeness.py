@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
+import io
 import json
+import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,6 +122,7 @@ print("LETTERS" + json.dumps({chr(code): encode(chr(code)) for code in range(1, 
 
 def test_emission_levels_are_those_of_the_original(run_original: RunScript) -> None:
     places = [("RU", None), ("RU", "Moscow"), ("US", "Texas"), ("FR", None), ("CA", "Quebec"), ("RU", "Atlantis")]
+    places += [("US", "CA"), ("US", "kalifornien"), ("RU", "Татарстан"), ("AU", "ACT"), ("US", "Georgia")]
     done = run_original(f"""
 import json, warnings
 warnings.simplefilter("ignore")
@@ -132,6 +137,56 @@ print("LEVELS" + json.dumps([[float(level), text] for level, text in found]))
         ours = [list(index(alpha_2_code=code, region=region)) for code, region in places]
     ours += [list(index(emission_level=5, alpha_2_code="RU", region="Moscow"))]
     assert ours == theirs
+
+
+# A file in which every cell that is no figure is told by the script.
+FILES = """
+import eco2ai
+given = dict(file_name="e.csv", alpha_2_code="RU", ignore_warnings=True)
+prices = {"0:00-12:00": 1, "12:00-0:00": 2}
+t = eco2ai.Tracker("p, q", 'd "e"', region="Moscow", electricity_pricing=prices, pue=1.5, **given)
+t.start(); sum(range(10**6)); t.stop()
+t = eco2ai.Tracker("проект", "two\\nlines", emission_level=5, region="Moscow", encode_file=True, **given)
+t.start(); sum(range(10**6)); t.stop()
+t = eco2ai.Tracker("p", "d", cpu_processes="all", **given)
+t.start_training(start_epoch=3)
+for epoch in range(2):
+    sum(range(10**6)); t.new_epoch({"loss": 0.5 ** epoch, "name": "x, y"})
+t.stop_training()
+t.start(); t.stop()
+"""
+FIGURES = ("duration(s)", "power_consumption(kWh)", "CO2_emissions(kg)", "cost")
+SAME = ("project_name", "experiment_description", "GPU_name", "OS", "region/country")
+
+
+def test_files_are_alike_column_by_column(run_original: RunScript, run_shimmed: RunScript, tmp_path: Path) -> None:
+    run_original(FILES)
+    theirs = {name: (tmp_path / name).read_text() for name in ("e.csv", "encoded_e.csv")}
+    for name in theirs:
+        (tmp_path / name).unlink()
+    assert run_shimmed(FILES).returncode == 0
+    ours = {name: (tmp_path / name).read_text() for name in theirs}
+    for name, text in theirs.items():
+        assert ours[name].partition("\n")[0] == text.partition("\n")[0]
+    old, new = (list(csv.DictReader(io.StringIO(text["e.csv"], newline=""))) for text in (theirs, ours))
+    assert len(old) == len(new) == 5
+    for their_row, our_row in zip(old, new, strict=True):
+        for column in SAME:
+            assert our_row[column] == their_row[column]
+        assert (our_row["epoch"], their_row["epoch"] or "N/A") == (our_row["epoch"], our_row["epoch"])
+        for row in (their_row, our_row):
+            assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", row["id"])
+            assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row["start_time"])
+            assert re.fullmatch(r".*/\d+ device\(s\), TDP:(\d+\.\d+|nan)", row["CPU_name"])
+            assert all(float(row[column]) >= 0 for column in FIGURES)
+    assert [row["id"] == new[2]["id"] for row in new] == [row["id"] == old[2]["id"] for row in old]
+    # The original's figures in ours: the level, and the price by kWh of the hour.
+    for rows in (old, new):
+        levels = [1000 * float(row["CO2_emissions(kg)"]) / float(row["power_consumption(kWh)"]) for row in rows]
+        assert levels == pytest.approx([240.56, 5, 347.451, 347.451, 347.451])
+        price = float(rows[0]["cost"]) / float(rows[0]["power_consumption(kWh)"])
+        assert price in (pytest.approx(1), pytest.approx(2))
+        assert [float(row["cost"]) for row in rows[1:]] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,15 @@ def test_file_that_holds_no_record_is_named_with_the_reason(cli, tmp_path: Path,
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "amount"), [("energy_j", -5), ("energy_j", float("nan")), ("energy_j", "5"), ("duration_s", float("inf"))]
+)
+def test_record_with_an_amount_that_cannot_be_is_refused(cli, saved, name: str, amount: object) -> None:
+    done = cli.run("report", saved(record() | {name: amount}))
+    assert done.returncode == 1
+    assert f"{name} = {amount!r} is no amount" in done.stderr
+
+
 def test_record_whose_parts_are_of_other_types_ends_in_one_line(cli, saved) -> None:
     done = cli.run("report", saved(record() | {"boundary": 3, "emissions": None}))
     assert done.returncode == 1
@@ -239,6 +248,24 @@ def test_run_without_energy_is_unknown_in_grams_and_says_why(cli, table) -> None
     made = json.loads(cli.run("import", table(codecarbon(energy_consumed="0"))).stdout)
     jsonschema.validate(made, SCHEMA)
     assert (made["co2e_g"], made["carbon_error"]) == (None, "codecarbon 3.3.2 recorded no energy")
+
+
+def test_row_of_ours_that_no_meter_told_is_unknown_and_not_the_end_of_the_file(cli, table, tmp_path: Path) -> None:
+    unknown = {"power_consumption(kWh)": "nan", "CO2_emissions(kg)": "nan"}
+    target = tmp_path / "old.jsonl"
+    assert cli.run("import", table(eco2ai(), eco2ai(id="e2", **unknown)), "-o", str(target)).returncode == 0
+    known, other = [json.loads(line) for line in target.read_text().splitlines()]
+    jsonschema.validate(other, SCHEMA)
+    assert known["energy_j"] and (other["energy_j"], other["co2e_g"]) == (None, None)
+    assert json.loads(cli.run("report", str(target), "--json").stdout)["total"]["unknown"] == 1
+
+
+def test_hardware_of_eco2ais_columns_is_named_without_its_counts(cli, table) -> None:
+    cells = {"CPU_name": "Xeon 5/2 (x)/2 device(s), TDP:85.0", "GPU_name": "Tesla T4 2 device(s)"}
+    made = json.loads(cli.run("import", table(eco2ai(**cells))).stdout)
+    assert (made["hardware"]["cpu"], made["hardware"]["gpus"]) == ("Xeon 5/2 (x)", ["Tesla T4"])
+    made = json.loads(cli.run("import", table(eco2ai(GPU_name=" 0 device(s)"))).stdout)
+    assert made["hardware"]["gpus"] == []
 
 
 @pytest.mark.parametrize(("column", "text"), [("duration", "abc"), ("energy_consumed", "-1"), ("emissions", "nan")])

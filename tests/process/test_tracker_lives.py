@@ -58,6 +58,35 @@ def test_run_that_is_never_stopped_has_its_row_at_exit(folder: Path, end: str, c
     assert not journals(folder)
 
 
+@pytest.mark.parametrize("use", ["eco2ai_fast.track(f)()", "with t: f()"])
+def test_exception_of_the_user_comes_through_where_warnings_are_errors(folder: Path, use: str) -> None:
+    (folder / "e.csv").mkdir()
+    done = run(f"""
+import warnings
+eco2ai_fast.set_params(file_name="e.csv")
+os.environ["ECO2AI_FAST_ZONE"] = "FR"
+def f():
+    warnings.simplefilter("error")
+    raise KeyError("mine")
+try:
+    {use}
+except KeyError as error:
+    print("through", error.__context__)
+""")
+    assert done.stdout == "through None\n", done.stderr
+
+
+def test_warning_that_is_an_error_ends_every_run_at_exit(folder: Path) -> None:
+    done = run("""
+import warnings
+(a := eco2ai_fast.Tracker("a", file_name="gone/e.csv", emission_level=1, ignore_warnings=True)).start()
+t.start()
+warnings.simplefilter("error")
+""")
+    assert "is not in" in done.stderr
+    assert [row["project_name"] for row in rows(folder / "e.csv")] == ["p"]
+
+
 def test_run_that_is_killed_has_its_row_at_the_next_start(folder: Path) -> None:
     body = "t.start()\nprint(t.id(), flush=True)\nwhile True: sum(range(10**5))"
     with subprocess.Popen(script(body, period=0.1), stdout=subprocess.PIPE, text=True) as killed:

@@ -10,7 +10,7 @@ from eco2ai_fast.carbon.listing import zones
 
 def test_every_entry_has_the_factors_that_it_claims() -> None:
     listed = zones()
-    assert len({zone.id for zone in listed}) == len(listed) == 223 + 226 + 155
+    assert len({zone.id for zone in listed}) == len(listed) == 223 + 226 + 158
     for zone in listed:
         for basis in ("life-cycle", "direct"):
             if basis in zone.bases:
@@ -32,6 +32,12 @@ def test_every_entry_has_the_factors_that_it_claims() -> None:
 )
 def test_query_is_looked_for_in_ids_and_names(query: str, first: str) -> None:
     assert zones(query)[0].id == first
+
+
+def test_region_whose_grid_no_source_names_is_listed_as_unknown() -> None:
+    (found,) = zones("azure:eastus3")
+    assert (found.kind, found.bases) == ("cloud region", ()) and "unknown" in found.name
+    assert sum(not zone.bases for zone in zones()) == 3
 
 
 def test_kinds_are_told_apart() -> None:

@@ -43,6 +43,14 @@ def test_life_cycle_goes_before_direct_and_the_newest_year_first(own: Path) -> N
     assert carbon.intensity("UK", "direct", year=2024, factors_file=str(own)).g_per_kwh == 207.0
 
 
+def test_two_factors_for_one_place_year_and_basis_are_refused_unless_they_agree(tmp_path: Path) -> None:
+    twice = tmp_path / "twice.csv"
+    twice.write_text(GOOD + "uk,177,2025,direct,DEFRA again,,\nFR,50,2024,direct,a,,\nFrance,60,2024,direct,b,,\n")
+    assert carbon.intensity("UK", "direct", factors_file=str(twice)).g_per_kwh == 177.0
+    with pytest.raises(carbon.FactorsFileError, match="50 and 60 are both its direct factor of 2024 for 'FR'"):
+        carbon.intensity("FR", factors_file=str(twice))
+
+
 def test_shipped_tables_never_stand_in_for_a_missing_row(own: Path) -> None:
     with pytest.raises(carbon.NoFactorError, match="there is no row for it"):
         carbon.intensity("FR", factors_file=str(own))

@@ -36,7 +36,7 @@ def test_pue_counts_before_the_instruments() -> None:
     assert both.market_g == pytest.approx(50 * 300)
 
 
-@pytest.mark.parametrize(("kwh", "factor"), [(-1, 0), (1, -1), (float("nan"), 0)])
+@pytest.mark.parametrize(("kwh", "factor"), [(-1, 0), (1, -1), (float("nan"), 0), (1, float("inf"))])
 def test_negative_instrument_is_refused(kwh: float, factor: float) -> None:
     with pytest.raises(FactorError, match="instrument 'x'"):
         Instrument("x", kwh, factor)

@@ -144,14 +144,22 @@ def test_a_model_is_never_calibrated_by_itself(world: Callable[..., World]) -> N
     assert calibrate("--seconds", "1").exit_code == 1 or _has_meter()
 
 
+@pytest.mark.parametrize("seconds", [0.5, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(world: Callable[..., World], seconds: float) -> None:
+    one = world()
+    with pytest.raises(CalibrationError, match="is no time to calibrate"):
+        calibration.measure(one.meter, one.full, seconds, sleep=one.sleep)
+
+
+def test_rest_above_full_load_is_refused_as_a_setting_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECO2AI_FAST_CPU_IDLE_W", "10")
+    monkeypatch.setenv("ECO2AI_FAST_CPU_MAX_W", "5")
+    with pytest.raises(eco.SettingsError, match="cpu_idle_w = 10 must be below cpu_max_w = 5"):
+        estimate()
+
+
 def _has_meter() -> bool:
     return any(domain.provenance == "measured" for domain in eco.Meter().domains)
-
-
-def test_a_load_that_is_too_short_is_refused(world: Callable[..., World]) -> None:
-    one = world()
-    with pytest.raises(CalibrationError, match="too short"):
-        calibration.measure(one.meter, one.full, 0.5, sleep=one.sleep)
 
 
 def test_the_load_keeps_every_cpu_busy_and_leaves_nothing_behind() -> None:

@@ -27,6 +27,12 @@ def test_at_least_nine_in_ten_recorded_points_lie_within_the_stated_band():
     assert judge.inside(judge.calibrated, judge.sigma_of_calibrated) >= 0.9
 
 
+def test_the_band_of_the_levels_holds_for_vendors_that_had_no_part_in_it():
+    assert judge.levels_inside(lambda server: server.vendor) >= 0.94
+    assert len(judge.fit.known_servers()) == 621
+    assert judge.fit.Levels(judge.fit.known_servers(), judge.recordings()).sigma == pytest.approx(0.32, abs=0.005)
+
+
 def test_a_band_half_as_wide_would_be_found_out():
     assert judge.inside(judge.default, lambda steps: judge.sigma_of_default(steps) / 2) < 0.9
 
@@ -45,4 +51,4 @@ def test_the_shipped_model_is_the_fit_of_all_machines():
 
 def test_the_document_shows_the_table_as_it_is():
     text = (ROOT / "docs/estimates.md").read_text()
-    assert [row for row in judge.table() if row not in text] == []
+    assert [row for row in [*judge.table(), *judge.bands()] if row not in text] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"file_name": "e.txt"}, NotNeededExtensionError),
         ({"file_name": ""}, TypeError),
         ({"file_name": 5}, TypeError),
+        ({"file_name": "a\0.csv"}, ValueError),
+        ({"encode_file": "a\0.csv"}, ValueError),
         ({"measure_period": 0}, ValueError),
         ({"measure_period": -1}, ValueError),
         ({"measure_period": float("nan")}, ValueError),
@@ -64,6 +67,16 @@ def test_argument_that_cannot_be_is_refused_at_once(wrong: dict[str, Any], error
         Tracker(**wrong)
 
 
+@pytest.mark.parametrize("kind", ["int64", "float32", "float64"])
+def test_number_of_numpy_is_a_number(kind: str) -> None:
+    number = getattr(pytest.importorskip("numpy"), kind)(2)
+    given = Tracker(emission_level=number, measure_period=number, pue=number)
+    assert (given.emission_level(), given.measure_period()) == (2, 2)
+    assert Tracker(measure_period=None, pue=None, emission_level=1).get_set_params()["pue"] == 2
+    with pytest.raises(TypeError):
+        Tracker(pue=pytest.importorskip("numpy").bool_(True))
+
+
 def test_parameters_are_stored_for_later_trackers(home: Path) -> None:
     assert eco2ai_fast.get_params() == DEFAULTS
     assert not list(home.rglob("eco2ai.toml"))
@@ -73,6 +86,15 @@ def test_parameters_are_stored_for_later_trackers(home: Path) -> None:
     assert later.measure_period() == 2.5
     assert later.get_set_params(project_name="q")["project_name"] == "q"
     assert eco2ai_fast.get_params()["project_name"] == "q"
+
+
+@pytest.mark.parametrize(
+    ("stored", "error"), [({"pue": "a"}, TypeError), ({"pue": -1}, ValueError), ({"measure_period": "x"}, TypeError)]
+)
+def test_stored_parameter_that_cannot_be_is_refused_before_the_run(stored: dict[str, Any], error: type) -> None:
+    eco2ai_fast.set_params(**stored)
+    with pytest.raises(error):
+        Tracker(emission_level=1, measure_period=None, pue=None)
 
 
 def test_set_params_forgets_what_it_is_not_given() -> None:
@@ -118,6 +140,15 @@ def test_level_is_the_argument_or_what_eco2ai_publishes(arguments: Any, level: f
 def test_name_that_nobody_knows_is_warned_of(code: str, region: str | None, words: str) -> None:
     with pytest.warns(TrackerWarning, match=words):
         place.find(None, code, region, None, quiet=False)
+
+
+def test_tracker_that_is_switched_off_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECO2AI_FAST_DISABLE", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        t = Tracker(file_name="absent/e.csv")
+        t.start()
+        t.stop()
 
 
 def test_configured_zone_holds_without_codes_and_else_the_world_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import eco2ai_fast
+from eco2ai_fast.testing import ManualClock, ScriptedDomain, meter
 from eco2ai_fast.tracking import csvfile, journal, summary
 from eco2ai_fast.tracking.errors import TrackerWarning
 from eco2ai_fast.tracking.output import Output
@@ -133,6 +135,25 @@ def test_lock_of_another_writer_is_waited_for_and_not_for_ever(path: Path, monke
     assert len(rows(path)) == 1
 
 
+def test_lock_does_not_live_on_in_a_child_that_was_forked_while_it_was_held(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csvfile, "LOCK_TIMEOUT_S", 0.05)
+    inherited: list[int] = []
+    write = os.write
+
+    def write_and_fork(descriptor: int, row: bytes) -> int:
+        inherited.append(os.dup(descriptor))  # what a fork does to it
+        return write(descriptor, row)
+
+    monkeypatch.setattr(csvfile.os, "write", write_and_fork)
+    for _ in range(2):
+        csvfile.append(str(path), cells())
+    for descriptor in inherited:
+        os.close(descriptor)
+    assert len(rows(path)) == 2
+
+
 def test_journal_of_a_killed_run_becomes_its_row(path: Path) -> None:
     for number in range(3):
         kept = journal.Journal(str(path), str(number) * 36, b"")
@@ -189,6 +210,49 @@ def test_folder_that_is_not_there_costs_the_row_and_not_the_run(tmp_path: Path) 
         record = t.stop()
     assert record is not None and record.energy_j >= 0
     assert sum("is not in" in str(one.message) for one in said) == 1
+
+
+def test_row_that_is_lost_is_told_of_even_where_warnings_are_ignored(tmp_path: Path) -> None:
+    t = eco2ai_fast.Tracker(file_name=str(tmp_path / "absent" / "e.csv"), alpha_2_code="RU", ignore_warnings=True)
+    with pytest.warns(TrackerWarning, match="is not in") as said:
+        t.start()
+        t.stop()
+    assert len(said) == 1
+
+
+def test_working_folder_that_was_removed_costs_the_row_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    t = eco2ai_fast.Tracker(file_name="e.csv", alpha_2_code="RU", encode_file=True)
+    with pytest.warns(TrackerWarning) as said:
+        t.start()
+        assert t.stop() is not None
+    assert "is not in" in str(said[-1].message)
+
+
+@pytest.mark.parametrize(("seconds", "forced"), [(59, 0), (60, 1)])
+def test_row_of_a_long_run_is_forced_to_the_disk(
+    seconds: int, forced: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(csvfile.os, "fdatasync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    clock = ManualClock()
+    machine = meter([ScriptedDomain("package", [(t * 10**9, t * 10**7) for t in range(100)], tick_s=1.0)], clock)
+    t = eco2ai_fast.Tracker(file_name=str(path), emission_level=1, meter=machine)
+    t.start()
+    clock.advance(seconds)
+    t.stop()
+    assert sizes == [path.stat().st_size] * forced
+
+
+def test_summary_is_of_a_path_and_never_of_a_descriptor() -> None:
+    with open("/dev/null") as file:
+        with pytest.raises(TypeError):
+            eco2ai_fast.summary(file.fileno())
+        os.fstat(file.fileno())  # still open
 
 
 def test_summary_adds_up_by_project(path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
+import pickle
 import uuid
 from pathlib import Path
 
@@ -61,6 +63,37 @@ def test_row_is_machine_energy_times_pue_times_level() -> None:
     assert (row["duration(s)"], row["power_consumption(kWh)"], row["cost"]) == ("1000.0", str(kwh), "0")
     assert row["epoch"] == "N/A" and row["region/country"] == "(World)"
     assert str(uuid.UUID(row["id"], version=4)) == row["id"] == t.id()
+
+
+def test_record_goes_to_another_process_as_it_is() -> None:
+    clock = ManualClock()
+    t = tracker(clock, pue=1.5, electricity_pricing={"0:00-24:00": 2})
+    t.start()
+    clock.advance(1000)
+    record = t.stop()
+    for again in (pickle.loads(pickle.dumps(record)), copy.deepcopy(record)):
+        assert repr(again) == repr(record) and again.row == record.row and again.price == record.price
+        assert repr(again.measurement) == repr(record.measurement)
+        assert {name: repr(domain) for name, domain in again.measurement.domains.items()} == {
+            name: repr(domain) for name, domain in record.measurement.domains.items()
+        }
+        assert again.measurement.missing == record.measurement.missing
+        with pytest.raises(AttributeError):
+            again.price = 1
+
+
+def test_measurement_that_is_open_or_failed_is_told_from_one_of_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    with eco2ai_fast.measure(meter=meter([steady("package", 100)], clock)) as m:
+        with pytest.raises(TypeError, match="still open"):
+            pickle.dumps(m)
+        clock.advance(1)
+    assert (m + pickle.loads(pickle.dumps(m))).energy_j == 200
+    monkeypatch.setenv("ECO2AI_FAST_DISABLE", "1")
+    with eco2ai_fast.measure() as nothing:
+        pass
+    again = pickle.loads(pickle.dumps(nothing))
+    assert math.isnan(again.energy_j) and not again.is_open and again.missing == nothing.missing
 
 
 def test_consumption_grows_while_running_and_stays_after_stop() -> None:

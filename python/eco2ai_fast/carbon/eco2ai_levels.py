@@ -22,8 +22,7 @@ def eco2ai_level(alpha_2_code: str, region: str | None = None) -> Intensity:
     key = alpha_2_code.strip().upper()
     asked = key if region is None else f"{key}/{region}"
     if region is not None:
-        same = plain(asked)
-        key = next((known for known in levels.lines if "/" in known and plain(known) == same), "")
+        key = _key_of(key, region)
     if key not in levels:
         raise UnknownZoneError(asked, "eco2AI's arguments", [])
     row = levels.row(key)
@@ -41,3 +40,16 @@ def eco2ai_level(alpha_2_code: str, region: str | None = None) -> Intensity:
         dataset_version=meta["version"],
         matched_as=f"eco2AI's region {key}",
     )
+
+
+def _key_of(country: str, region: str) -> str:
+    """The row that a name of a region means: its own name, else one of its other names, in any language."""
+    same = plain(region)
+    begin = f"{country}/"
+    for key in table("eco2ai_levels").lines:
+        if key.startswith(begin) and plain(key[len(begin) :]) == same:
+            return key
+    for key, line in table("eco2ai_names").lines.items():
+        if key.startswith(begin) and same in line.partition("\t")[2].split("|"):
+            return key
+    return ""

@@ -1,10 +1,12 @@
-"""Every place that has a factor, for people who look for its name."""
+"""Every place that is known, for people who look for its name."""
 
 from __future__ import annotations
 
 from .datasets import DATASETS
 from .names import ZONE_TABLES, plain
 from .tables import table
+
+UNKNOWN_FEED = "unknown: no source says which grid feeds it"
 
 
 class Zone:
@@ -29,7 +31,7 @@ def zones(query: str | None = None) -> list[Zone]:
     """All places whose id or name contains `query`, whatever its case and accents; None gives all.
 
     A zone whose id is the query comes first, then countries; cloud regions come last. A cloud region bears
-    the name of the zone that feeds it; those whose zone is unknown are left out.
+    the name of the zone that feeds it; one whose zone no source names says so and has no factor.
     """
     wanted = plain(query or "")
     found: dict[str, Zone] = {}
@@ -41,8 +43,8 @@ def zones(query: str | None = None) -> list[Zone]:
     everything = sorted(found.values(), key=lambda zone: (zone.kind not in ("country", "aggregate"), zone.id))
     for region in table("cloud_regions").lines:
         feeding = found.get(table("cloud_regions").row(region)["zone"])
-        if feeding is not None:
-            everything.append(Zone(region, f"{feeding.name} ({feeding.id})", "cloud region", feeding.bases))
+        name, bases = (f"{feeding.name} ({feeding.id})", feeding.bases) if feeding else (UNKNOWN_FEED, ())
+        everything.append(Zone(region, name, "cloud region", bases))
     matching = [zone for zone in everything if wanted in plain(zone.id) or wanted in plain(zone.name)]
     return sorted(matching, key=lambda zone: plain(zone.id) != wanted)
 

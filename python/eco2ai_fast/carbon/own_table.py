@@ -31,7 +31,12 @@ def intensity_from(path: str, zone: str, basis: str | None, year: int | None, or
         asked = f"{basis or 'life-cycle or direct'} factor" + ("" if year is None else f" of {year}")
         message = f"{path} has no {asked} for {place.zone!r}; there is {', '.join(there)}"
         raise (NoDirectFactorError if basis == "direct" else NoFactorError)(message)
-    chosen = max(fitting, key=lambda row: (row["basis"] == "life-cycle", int(row["year"])))
+    chosen = max(fitting, key=_rank)
+    values = {float(row["g_per_kwh"]): row["g_per_kwh"] for row in fitting if _rank(row) == _rank(chosen)}
+    if len(values) > 1:
+        both = " and ".join(values.values())
+        which = f"{chosen['basis']} factor of {chosen['year']}"
+        raise FactorsFileError(f"factors file {path}: {both} are both its {which} for {place.zone!r}")
     return Intensity(
         float(chosen["g_per_kwh"]),
         year=int(chosen["year"]),
@@ -46,6 +51,10 @@ def intensity_from(path: str, zone: str, basis: str | None, year: int | None, or
         found_by=origin,
         matched_as=place.matched_as,
     )
+
+
+def _rank(row: dict[str, str]) -> tuple[bool, int]:
+    return row["basis"] == "life-cycle", int(row["year"])
 
 
 def _rows_of_zone(rows: list[dict[str, str]], zone: str, origin: str) -> tuple[Place, list[dict[str, str]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .accounting import J_PER_KWH, co2e_g
 from .errors import FactorError
 
@@ -16,7 +18,7 @@ class Instrument:
     __slots__ = ("energy_kwh", "g_per_kwh", "name")
 
     def __init__(self, name: str, energy_kwh: float, g_per_kwh: float) -> None:
-        if not (energy_kwh >= 0 and g_per_kwh >= 0):
+        if not (energy_kwh >= 0 and 0 <= g_per_kwh < math.inf):  # endless energy covers whatever is drawn
             raise FactorError(f"instrument {name!r}: energy and factor must be numbers >= 0")
         self.name = name
         self.energy_kwh = float(energy_kwh)

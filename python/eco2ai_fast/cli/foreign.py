@@ -94,6 +94,9 @@ def _eco2ai(path: str, number: int, row: Row) -> dict[str, Any]:
     def value(column: str) -> float:
         return _number(path, number, row, column)
 
+    # Our own rows in that form hold nan where no meter could be read.
+    is_unknown = row["power_consumption(kWh)"] == "nan"
+    energy_j = None if is_unknown else value("power_consumption(kWh)") * J_PER_KWH
     epoch = row.get("epoch") or "N/A"
     return _record(
         path,
@@ -104,14 +107,14 @@ def _eco2ai(path: str, number: int, row: Row) -> dict[str, Any]:
             "t0_utc": _utc(row.get("start_time")),
             "t1_utc": None,
             "duration_s": value("duration(s)"),
-            "energy_j": value("power_consumption(kWh)") * J_PER_KWH,
+            "energy_j": energy_j,
             "pue": 1.0,
             "pue_source": "eco2AI's file holds energy with PUE and does not tell which",
-            "hardware": _hardware(row.get("CPU_name"), None),
+            "hardware": _hardware(_eco2ai_cpu(row), _eco2ai_gpu(row)),
         },
         tool="eco2AI",
         used_j={},
-        grams=1000 * value("CO2_emissions(kg)"),
+        grams=0.0 if is_unknown else 1000 * value("CO2_emissions(kg)"),
         zone=("", row.get("region/country") or ""),
     )
 
@@ -177,6 +180,16 @@ def _intensity(g_per_kwh: float, zone: tuple[str, str], tool: str) -> Intensity:
         found_by=f"{tool}'s file",
         matched_as="",
     )
+
+
+def _eco2ai_cpu(row: Row) -> str:
+    """The processor of `AMD EPYC/1 device(s), TDP:500.0`."""
+    return (row.get("CPU_name") or "").rpartition("/")[0] or row.get("CPU_name") or ""
+
+
+def _eco2ai_gpu(row: Row) -> str:
+    """The first GPU of `NAME 2 device(s)`, the only one whose name is told; none of ` 0 device(s)`."""
+    return (row.get("GPU_name") or "").partition(" device(s)")[0].rpartition(" ")[0]
 
 
 def _hardware(cpu: str | None, gpu: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 from ..record import SCHEMA_VERSION
@@ -84,4 +85,8 @@ def _checked(document: Record, path: str) -> Record:
     missing = [key for key in NEEDED if key not in document]
     if missing:
         raise RecordError(f"{path}: the record has no {', '.join(missing)}")
+    for name in ("energy_j", "duration_s"):
+        amount = document[name]
+        if not (amount is None or (isinstance(amount, (int, float)) and 0 <= amount < math.inf)):
+            raise RecordError(f"{path}: {name} = {amount!r} is no amount")
     return document

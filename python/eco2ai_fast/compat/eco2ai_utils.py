@@ -39,7 +39,7 @@ def summary(filename: str, write_to_file: str | bool = False) -> Any:
 
     write_to_file: a path to write them to, too. Raises FileDoesNotExistsError.
     """
-    records = totals.by_project(filename)
+    records = totals.by_project(os.fspath(filename))
     if write_to_file:
         if not isinstance(write_to_file, str):
             raise ValueError(f"write_to_file={write_to_file!r}: must be the path of the file to write")

@@ -57,7 +57,7 @@ def tariff(prices: Mapping[str, float] | None) -> Tariff | None:
 
 def stored_with(**given: Any) -> dict[str, Any]:
     """The stored parameters with those given, which are stored too; for this process alone where they cannot be."""
-    values = {name: _plain(value) for name, value in given.items() if value is not None}
+    values = {name: plain(value) for name, value in given.items() if value is not None}
     merged = parameters.stored() | values
     if values and not settings.disabled():
         try:
@@ -80,19 +80,25 @@ def new_id() -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-def _plain(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+def plain(value: Any) -> Any:
+    """A path as text, a number of numpy or torch as Python's own: what can be checked and stored."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
 def _check_csv(name: object, argument: str) -> None:
-    path = _plain(name)
+    path = plain(name)
     if not isinstance(path, str) or not path:
         raise TypeError(f"{argument}={name!r}: must be a path that ends in .csv")
+    if "\0" in path:
+        raise ValueError(f"{argument}={name!r}: no path has a null character")
     if not path.endswith(".csv"):
         raise NotNeededExtensionError(f"{argument}={name!r}: must end in .csv")
 
 
-def _check_above_0(value: object, argument: str, what: str) -> None:
+def _check_above_0(number: object, argument: str, what: str) -> None:
+    value = plain(number)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{argument}={value!r}: must be a number, {what}")
     if not 0 < value < math.inf:

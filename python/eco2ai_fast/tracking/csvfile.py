@@ -5,7 +5,7 @@ it, which leaves the beginning of a row without its end. The next writer finds t
 journal, and takes the torn beginning away before it goes on.
 """
 # os.path, since pathlib would cost the import more than this module does:
-# ruff: noqa: PTH116
+# ruff: noqa: PTH116, PTH120
 
 from __future__ import annotations
 
@@ -37,10 +37,13 @@ class OtherColumnsError(OSError):
     """The file holds something else than rows of eco2AI."""
 
 
-def append(path: str, cells: Iterable[str], pending: Callable[[], Iterable[bytes]] = tuple) -> None:
+def append(
+    path: str, cells: Iterable[str], pending: Callable[[], Iterable[bytes]] = tuple, *, durable: bool = False
+) -> None:
     """Adds one row to the file at `path`, and makes the file with its header where there is none.
 
     `pending` tells the rows that other runs have begun to write or will write: what a torn beginning is known by.
+    `durable` waits until the disk has the row, the lock given back.
 
     Raises OSError: FileBusyError if another process keeps the file locked, OtherColumnsError if it is another table.
     """
@@ -52,8 +55,12 @@ def append(path: str, cells: Iterable[str], pending: Callable[[], Iterable[bytes
         if header and header != HEADER.rstrip("\n"):
             text = _in_order_of(header, tuple(cells), path)
         _write_whole(descriptor, encoded(text), size)
+        _unlock(descriptor)
+        if durable:
+            _force(descriptor, path, is_new=not size)
     finally:
-        os.close(descriptor)  # and with it the lock
+        _unlock(descriptor)
+        os.close(descriptor)
 
 
 def holds(path: str, row: bytes) -> bool:
@@ -111,6 +118,14 @@ def try_lock(descriptor: int) -> bool | None:
     return True
 
 
+def _unlock(descriptor: int) -> None:
+    """Closing is not enough: a child that was forked meanwhile has the same opening, and would keep the lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError:  # a file system without locks
+        return
+
+
 def _is_at(descriptor: int, path: str) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
@@ -152,6 +167,20 @@ def _torn_length(tail: bytes, row: bytes) -> int:
         at = tail.find(row[:37], at + 1)
     last = tail.rpartition(b"\n")[2]
     return len(last) if last and row.startswith(last) else 0
+
+
+def _force(descriptor: int, path: str, *, is_new: bool) -> None:
+    """What a file system cannot force stays as it is: the row stands in the file already."""
+    from contextlib import suppress  # seldom, and dearer than this module
+
+    with suppress(OSError):
+        os.fdatasync(descriptor)
+        if is_new:
+            folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def _first_line(descriptor: int) -> str:

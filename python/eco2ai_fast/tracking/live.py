@@ -28,8 +28,14 @@ def discard(tracker: Tracker) -> None:
 
 def _end_all() -> None:
     """What a script that never called stop() would have lost."""
+    failed: Exception | None = None
     for tracker in list(_running.values()):
-        tracker.stop()
+        try:
+            tracker.stop()
+        except Exception as error:  # a warning where warnings are errors: the others are ended all the same
+            failed = error
+    if failed:
+        raise failed
 
 
 def _forget_all() -> None:

@@ -22,8 +22,8 @@ class Output:
     __slots__ = ("_encoded_path", "_journal", "_path", "_quiet")
 
     def __init__(self, file_name: str, encode_file: str | None, *, quiet: bool) -> None:
-        self._path = os.path.abspath(file_name)
-        self._encoded_path = os.path.abspath(encode_file) if encode_file else None
+        self._path = _absolute(file_name)
+        self._encoded_path = _absolute(encode_file) if encode_file else None
         self._quiet = quiet
         self._journal: journal.Journal | None = None
 
@@ -44,19 +44,22 @@ class Output:
         if self._journal:
             self._journal.write(csvfile.encoded(line(cells)))
 
-    def append(self, cells: Sequence[str]) -> bool:
-        """Adds a row to the CSV, and to its encoded twin if there is one; whether the CSV has it."""
+    def append(self, cells: Sequence[str], *, durable: bool = False) -> bool:
+        """Adds a row to the CSV, and to its encoded twin if there is one; whether the CSV has it.
+
+        `durable`: not even a power cut takes it from the CSV.
+        """
         try:
             self.refresh(cells)
-            self._append(self._path, cells)
+            self._append(self._path, cells, durable=durable)
         except OSError as error:
-            self._warn(f"the row {line(cells)!r} is not in {self._path}: {error}")
+            self._warn_of_loss(f"the row {line(cells)!r} is not in {self._path}: {error}")
             return False
         if self._encoded_path:
             try:
                 csvfile.append(self._encoded_path, [encode(cell) for cell in cells])
             except OSError as error:
-                self._warn(f"no row in {self._encoded_path}: {error}")
+                self._warn_of_loss(f"no row in {self._encoded_path}: {error}")
         return True
 
     def close(self, *, keep_journal: bool = False) -> None:
@@ -70,15 +73,27 @@ class Output:
             except OSError as error:
                 self._warn(f"cannot remove {kept.path}: {error}")
 
-    def _append(self, path: str, cells: Sequence[str]) -> None:
+    def _append(self, path: str, cells: Sequence[str], *, durable: bool = False) -> None:
         """A table with other columns is left as it is: the row goes into a file of its own beside it."""
         try:
-            csvfile.append(path, cells, lambda: journal.pending(path))
+            csvfile.append(path, cells, lambda: journal.pending(path), durable=durable)
         except csvfile.OtherColumnsError as error:
             beside = f"{os.path.splitext(path)[0]}.eco2ai.csv"
             self._warn(f"{error}: rows go to {beside}")
-            csvfile.append(beside, cells)
+            csvfile.append(beside, cells, durable=durable)
 
     def _warn(self, message: str) -> None:
         if not self._quiet:
             warnings.warn(message, TrackerWarning, stacklevel=5)
+
+    @staticmethod
+    def _warn_of_loss(message: str) -> None:
+        """A row that is lost is told of even with ignore_warnings: eco2AI would have raised."""
+        warnings.warn(message, TrackerWarning, stacklevel=5)
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the working directory was removed: what is opened there will say so
+        return path

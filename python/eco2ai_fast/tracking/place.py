@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
+from .arguments import plain
 from .errors import NoCountryCodeError, TrackerWarning
 
 TYPE_CHECKING = False
@@ -50,7 +51,8 @@ def find(
     return _here(zone, quiet=quiet)
 
 
-def _checked(level: float) -> float:
+def _checked(given: float) -> float:
+    level: float = plain(given)
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not math.isfinite(level) or level < 0:
         raise ValueError(f"emission_level={level!r}: must be a finite number of kg CO2 per MWh, 0 or more")
     return level

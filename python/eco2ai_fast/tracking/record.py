@@ -61,23 +61,18 @@ class TrackerRecord:
             "CO2_emissions(kg)": str(kwh * place.level / 1000),
             "cost": str(price) if priced else "0",
         }
-        for name, value in (
-            ("cells", tuple(values[column] for column in COLUMNS)),
-            ("duration_s", figures.duration_s),
-            ("energy_j", figures.energy_j),
-            ("power_consumption_kwh", kwh),
-            ("co2_kg", kwh * place.level / 1000),
-            ("price", price),
-            ("share", figures.share),
-            ("measurement", figures.measurement),
-            ("place", place),
-        ):
-            object.__setattr__(self, name, value)
+        cells = tuple(values[column] for column in COLUMNS)
+        kg, whole = kwh * place.level / 1000, figures.measurement
+        _fill(self, cells, figures.duration_s, figures.energy_j, kwh, kg, price, figures.share, whole, place)
 
     @property
     def row(self) -> dict[str, str]:
         """The cells by the name of their column."""
         return dict(zip(COLUMNS, self.cells, strict=True))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For pickle: slots and immutability rule out the default way."""
+        return _restored, tuple(getattr(self, name) for name in self.__slots__)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a TrackerRecord is immutable: cannot set {name!r}")
@@ -91,3 +86,14 @@ class TrackerRecord:
         energy = f"{si(self.energy_j, 'J')}, {percent(self.share)} of the machine's busy time"
         carbon = f"{si(1000 * self.co2_kg, 'gCO2e')} at {self.place.text} {self.place.level:g} g/kWh"
         return f"<TrackerRecord {self.cells[0]}: {energy}, in {si(self.duration_s, 's')}; {carbon}>"
+
+
+def _fill(record: TrackerRecord, *values: object) -> None:
+    for name, value in zip(TrackerRecord.__slots__, values, strict=True):
+        object.__setattr__(record, name, value)
+
+
+def _restored(*values: object) -> TrackerRecord:
+    record = TrackerRecord.__new__(TrackerRecord)
+    _fill(record, *values)
+    return record

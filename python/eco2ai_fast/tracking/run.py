@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from .._core import EnergyError
-from ..attribution import SHARED_KINDS
+from ..attribution import RESOLUTION_S, SHARED_KINDS
 from ..measurement import Measurement
 from .tree import CpuTimes, cpu_times, share_between
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 NS_PER_S = 1_000_000_000
+# The share is taken anew this often, so that what others do later changes nothing of what was drawn before. A busy
+# machine has a thousand ticks of /proc/stat per CPU in it; on an idle one it takes longer.
+SHARE_TICK_S = 10
 
 
 class Figures:
@@ -25,7 +28,8 @@ class Figures:
 
     Attributes:
         measurement: the machine's energy, by domain, with provenance and error.
-        share: of the machine's busy time, 0 to 1; 1 where the whole machine is asked for.
+        share: what of the energy of processors and memory is ours, 0 to 1: our share of the machine's busy time, taken
+            every SHARE_TICK_S; 1 where the whole machine is asked for.
         energy_j: the share of processors and memory, and every other counted domain whole. Not a number, never 0,
             where nothing could be read.
         price: money for energy_j; 0 without a tariff.
@@ -47,7 +51,7 @@ class Figures:
 class Run:
     """One window over the whole run; a lap reads it in between and changes nothing.
 
-    How often laps are taken therefore changes no energy. The share is that of the whole run so far.
+    How often laps are taken therefore changes no energy, as long as there is one every SHARE_TICK_S.
     """
 
     __slots__ = (
@@ -57,8 +61,11 @@ class Run:
         "_meter",
         "_priced_j",
         "_priced_s",
+        "_shared_j",
         "_t0_ns",
         "_tariff",
+        "_tick_ns",
+        "_taken_j",
         "_whole_machine",
         "_window",
     )
@@ -90,8 +97,10 @@ class Run:
         return self._figures(self._window.end if self._window else None)
 
     def _restart(self, cpu: CpuTimes) -> None:
-        self._t0_ns = time.perf_counter_ns()
-        self._cpu0 = self._cpu1 = cpu
+        self._t0_ns = self._tick_ns = time.perf_counter_ns()
+        self._cpu1 = cpu
+        # At the last tick: CPU times, the energy that is shared, and what of it is ours.
+        self._cpu0, self._shared_j, self._taken_j = cpu, 0.0, 0.0
         self._cost = 0.0
         self._priced_j = 0.0
         self._priced_s = _second_of_day()
@@ -105,11 +114,23 @@ class Run:
         self._cpu1 = cpu_times()
         if measurement._failure:
             return Figures(measurement, NAN, NAN, NAN, (time.perf_counter_ns() - self._t0_ns) / NS_PER_S)
-        share = 1.0 if self._whole_machine else share_between(self._cpu0, self._cpu1)
-        # A machine that does not tell its busy time: its whole energy is the bound that there is.
-        share = 1.0 if share is None else share
+        share = self._share(_sum_j(measurement, is_shared=True))
         energy_j = _attributed_j(measurement, share)
         return Figures(measurement, share, energy_j, self._price(measurement, energy_j), measurement.duration_s)
+
+    def _share(self, shared_j: float) -> float:
+        """Our part of the energy that is shared: what it was at the last tick, and what was drawn since."""
+        if self._whole_machine:
+            return 1.0
+        now = share_between(self._cpu0, self._cpu1)
+        # A machine that does not tell its busy time: its whole energy is the bound that there is.
+        now = 1.0 if now is None else now
+        taken_j = self._taken_j + now * max(0.0, shared_j - self._shared_j)
+        t_ns = time.perf_counter_ns()
+        if t_ns - self._tick_ns >= SHARE_TICK_S * NS_PER_S and _tells_share(self._cpu0, self._cpu1):
+            self._tick_ns, self._cpu0 = t_ns, self._cpu1
+            self._taken_j, self._shared_j = taken_j, shared_j
+        return min(1.0, taken_j / shared_j) if shared_j > 0 else now
 
     def _price(self, measurement: Measurement, energy_j: float) -> float:
         """What the machine drew since the last lap is priced by the time of day; of that we pay our part."""
@@ -126,10 +147,20 @@ class Run:
         return self._cost * energy_j / machine_j
 
 
+def _tells_share(first: CpuTimes, last: CpuTimes) -> bool:
+    """Whether the machine was busy for long enough: on an idle one, a few ticks of /proc/stat tell no share."""
+    return first.busy_s is None or last.busy_s is None or last.busy_s - first.busy_s >= RESOLUTION_S
+
+
 def _attributed_j(measurement: Measurement, share: float) -> float:
-    counted = [one for one in measurement.domains.values() if one.counted and one.energy_j is not None]
-    parts = [(share if one.kind in SHARED_KINDS else 1.0) * (one.energy_j or 0.0) for one in counted]
-    return sum(parts) if parts else NAN
+    if not any(one.counted and one.energy_j is not None for one in measurement.domains.values()):
+        return NAN
+    return share * _sum_j(measurement, is_shared=True) + _sum_j(measurement, is_shared=False)
+
+
+def _sum_j(measurement: Measurement, *, is_shared: bool) -> float:
+    counted = (one for one in measurement.domains.values() if one.counted)
+    return sum(one.energy_j or 0.0 for one in counted if (one.kind in SHARED_KINDS) is is_shared)
 
 
 def _second_of_day() -> float:

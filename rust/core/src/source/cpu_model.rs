@@ -53,18 +53,19 @@ pub fn package(
     match (figures.cpu_idle_w, figures.cpu_max_w) {
         (Some(idle_w), Some(full_w)) => calibrated((idle_w - inside_w) * share, (full_w - inside_w) * share, figures),
         (None, None) => modelled,
-        (idle_w, full_w) => modelled.map(|line| Line {
-            idle_w: idle_w.map_or(line.idle_w, |watts| watts * share),
-            full_w: full_w.map_or(line.full_w, |watts| watts * share),
-            detail: format!("{}; {} as set by the user", line.detail, given(idle_w, full_w)),
+        (Some(idle_w), None) => modelled.map(|line| Line {
+            idle_w: idle_w * share,
+            full_w: line.full_w.max(idle_w * share), // work never draws less than rest
+            detail: format!("{}; idle {idle_w} W as set by the user", line.detail),
+            ..line
+        }),
+        (None, Some(full_w)) => modelled.map(|line| Line {
+            idle_w: line.idle_w.min(full_w * share),
+            full_w: full_w * share,
+            detail: format!("{}; full {full_w} W as set by the user", line.detail),
             ..line
         }),
     }
-}
-
-fn given(idle_w: Option<f64>, full_w: Option<f64>) -> String {
-    let one = |name: &str, watts: Option<f64>| watts.map(|watts| format!("{name} {watts} W"));
-    one("idle", idle_w).or(one("full", full_w)).unwrap_or_default()
 }
 
 /// A line through two points that somebody measured.
@@ -169,6 +170,16 @@ mod tests {
         let found = line(&info("AMD EPYC", true), &one);
         assert_eq!((found.idle_w, found.full_w > 1.5), (1.5, true));
         assert!(found.detail.contains("idle 1.5 W as set"), "{found:?}");
+    }
+
+    #[test]
+    fn work_never_draws_less_than_rest_whichever_end_the_user_sets() {
+        let high = ModelFigures { cpu_idle_w: Some(1000.0), ..ModelFigures::default() };
+        let found = line(&info("AMD EPYC", true), &high);
+        assert_eq!((found.idle_w, found.full_w), (1000.0, 1000.0));
+        let low = ModelFigures { cpu_max_w: Some(0.001), ..ModelFigures::default() };
+        let found = line(&info("AMD EPYC", true), &low);
+        assert_eq!((found.idle_w, found.full_w), (0.001, 0.001));
     }
 
     #[test]
