@@ -48,7 +48,7 @@ def timed(options: list[str]) -> dict[str, dict[str, float]]:
 
 
 def in_ns(stats: dict[str, Any]) -> dict[str, float]:
-    times = {f"{name}_ns": round(stats[key] * 1e9, 1) for name, key in (("median", "median"), ("iqr", "iqr"), ("min", "min"))}
+    times = {f"{name}_ns": round(stats[name] * 1e9, 1) for name in ("median", "iqr", "min")}
     return times | {"rounds": stats["rounds"], "iterations": stats["iterations"]}
 
 

@@ -99,7 +99,7 @@ def compare(now: dict[str, float], committed: dict[str, float]) -> bool:
         growth = instructions / before - 1 if before else float("inf")
         good &= growth <= MOST_GROWTH
         verdict = "" if growth <= MOST_GROWTH else f"  GREW by more than {MOST_GROWTH:.0%}"
-        print(f"{PATHS[path]:46} {instructions:9.1f} instructions, committed {before or 0:9.1f}, {growth:+.2%}{verdict}")
+        print(f"{PATHS[path]:46} {instructions:9.1f}, committed {before or 0:9.1f}, {growth:+.2%}{verdict}")
     return good
 
 
@@ -120,7 +120,7 @@ def main() -> int:
         )
     program = (arguments.program or build()).resolve()
     now = {path: count(program, path) for path in PATHS}
-    print(here)
+    print(f"instructions by {here}")
     if arguments.write:
         FIGURES.write_text(json.dumps(figures | {here: now}, indent=2) + "\n")
         print(f"written to {FIGURES.relative_to(ROOT)}: " + json.dumps(now))

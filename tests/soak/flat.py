@@ -26,8 +26,12 @@ def usage() -> Usage:
     """Of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     # Listing them opens one more.
-    descriptors = len(os.listdir("/proc/self/fd")) - 1
-    return Usage(pages * os.sysconf("SC_PAGE_SIZE") // 1024, len(os.listdir("/proc/self/task")), descriptors)
+    descriptors = _entries("/proc/self/fd") - 1
+    return Usage(pages * os.sysconf("SC_PAGE_SIZE") // 1024, _entries("/proc/self/task"), descriptors)
+
+
+def _entries(folder: str) -> int:
+    return sum(1 for _ in Path(folder).iterdir())
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:

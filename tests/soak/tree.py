@@ -18,7 +18,7 @@ class Tree:
         self.root = root
         self._files = []
         (root / "proc").mkdir(parents=True)
-        (root / "proc/cpuinfo").write_text("processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\n")
+        (root / "proc/cpuinfo").write_text("processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\n")
         for zone, name in ZONES.items():
             folder = root / f"sys/class/powercap/intel-rapl:{zone}"
             folder.mkdir(parents=True)
