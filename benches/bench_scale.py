@@ -2,8 +2,8 @@
 
     python benches/bench_scale.py [--repeats 5] [--full] [domains|spans|csv ...]
 
-Each repeat walks through all sizes, so that what the machine does meanwhile falls on all of them. The slope of a line by
-least squares is fitted to each repeat; printed are the median slope and the least and greatest of the repeats. `--full`
+Each repeat walks through all sizes, so that what the machine does meanwhile falls on all of them. The slope of a line
+by least squares is fitted to each repeat; printed are the median slope and the least and greatest of them. `--full`
 goes to ten million spans, which takes some 3 GB and minutes.
 """
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from soak.cycles import CYCLES
 from soak.flat import ALLOWED, Usage, lines, usage
 
