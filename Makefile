@@ -4,7 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
 
-.PHONY: loom tsan miri demo test test-rust test-python lint wheel bench clean cargo
+# How long `make soak` goes on.
+MINUTES ?= 30
+
+.PHONY: loom tsan miri demo test test-rust test-python lint wheel bench instructions scale soak leaks clean cargo
 
 cargo:
 	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -51,11 +54,27 @@ miri: cargo  ## ring, published words and arithmetic under Miri, which looks for
 	cargo +nightly miri test --package eco2ai-fast-core --lib -- ring:: snapshot:: step:: counter::tests::a
 
 bench: cargo $(BIN)/python  ## what the hot paths cost beside bare equivalents, each ratio in one run
-	$(BIN)/pip install --quiet '.[test]'
+	$(BIN)/pip install --quiet '.[bench]'
+	cargo bench --package eco2ai-fast-core --bench floors
 	cargo bench --package eco2ai-fast-core --bench read
 	cargo bench --package eco2ai-fast-core --bench sampler
-	$(BIN)/python benches/bench_surface.py
+	$(BIN)/python benches/bench_surface.py --keep benches/results/surface.json
 	$(BIN)/python benches/bench_span.py
+
+instructions: cargo  ## instructions of the hot paths against the committed figures; needs valgrind and a compiler that has figures
+	$(PYTHON) benches/instructions.py
+
+scale: cargo $(BIN)/python  ## slopes: a tick by domains, spans by their number, a row by the length of its file
+	$(BIN)/pip install --quiet .
+	$(BIN)/python benches/bench_scale.py $(SCALE)
+
+soak: cargo $(BIN)/python  ## a random user for MINUTES: nothing may grow, fail or be torn
+	$(BIN)/pip install --quiet .
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES) $(SOAK)
+
+leaks: cargo $(BIN)/python  ## start and stop, a hundred thousand times each
+	$(BIN)/pip install --quiet .
+	PYTHONPATH=tests $(BIN)/python -m soak.leaks $(LEAKS)
 
 clean:
 	rm -rf $(VENV) target dist

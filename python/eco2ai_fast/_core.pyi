@@ -161,7 +161,8 @@ class Meter:
         half-width of the instant in ns, estimated part of the energy in microjoules, uncovered ns up to there."""
     @property
     def ledgers(self) -> list[tuple[int, int, int, int, int, int]]:
-        """Of each sampling thread: wake-ups, late and missed deadlines, readings, CPU time in ns, time asleep in ns."""
+        """Of the sampling threads that were stopped, added up, and of each that runs: wake-ups, late and missed
+        deadlines, readings, CPU time in ns, time asleep in ns."""
 
 @final
 class Reading:

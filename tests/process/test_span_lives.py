@@ -73,6 +73,47 @@ def test_the_child_of_a_fork_tells_its_own_spans_alone() -> None:
     assert out == "0\nparent around the fork\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_every_child_of_a_fork_has_spans_whatever_its_parent_was_just_resolving() -> None:
+    out = run(
+        """
+        import os, threading, warnings
+        import eco2ai_fast as eco
+
+        warnings.simplefilter("ignore")
+        meter = eco.Meter(sources="estimate").start()
+        done = threading.Event()
+
+        def work():
+            while not done.is_set():
+                for number in range(500):
+                    with meter.span("parent", number=number):
+                        pass
+                len(meter.spans())  # a pass: holds the book for most of the time
+                meter.forget_spans()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        bad = 0
+        for _ in range(100):
+            child = os.fork()
+            if not child:
+                try:
+                    with meter.span("child"):
+                        pass
+                    os._exit(0 if list(meter.spans().labels("name")) == ["child"] else 1)
+                except BaseException:
+                    os._exit(2)
+            bad += os.waitpid(child, 0)[1] != 0
+        done.set()
+        thread.join()
+        meter.stop()
+        print(bad)
+        """
+    )
+    assert out == "0\n"
+
+
 def test_a_program_may_end_with_an_open_span_and_a_running_meter() -> None:
     run(
         """

@@ -51,3 +51,8 @@ pub mod step;
 pub(crate) mod sync;
 pub mod units;
 pub mod window;
+
+/// What docs/recipes.md shows of this crate, followed as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/recipes.md")]
+struct Recipes;

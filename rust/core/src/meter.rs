@@ -65,14 +65,17 @@ pub struct Meter {
 struct Sampling {
     samplers: Vec<Sampler>,
     rate: Option<Rate>,
-    /// What threads that were stopped did.
+    /// What threads that were stopped did, added up for each panel.
     past: Vec<Ledger>,
 }
 
 impl Sampling {
-    /// Stops the threads and keeps their ledgers.
+    /// Stops the threads and adds their ledgers up: a meter that is started and stopped for months keeps one a panel.
     fn end(&mut self) {
-        self.past.extend(self.samplers.drain(..).map(Sampler::stop));
+        self.past.resize(self.past.len().max(self.samplers.len()), Ledger::default());
+        for (past, sampler) in self.past.iter_mut().zip(self.samplers.drain(..)) {
+            past.add(sampler.stop());
+        }
         self.rate = None;
     }
 }
@@ -182,7 +185,7 @@ impl Meter {
         self.running.load(Ordering::Acquire) != 0
     }
 
-    /// What the sampling threads did, one ledger for each that runs or was stopped.
+    /// What the sampling threads did: for each panel what those that were stopped did, and then those that run.
     pub fn ledgers(&self) -> Vec<Ledger> {
         self.follow_fork();
         let Some(sampling) = try_lock(&self.sampling) else { return Vec::new() };

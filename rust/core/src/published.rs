@@ -74,9 +74,13 @@ impl Slot {
         self.sequence.store(2 * number + 1, Ordering::Relaxed);
         // Release: no word below may become visible before the odd number; pairs with the Acquire fence in read().
         fence(Ordering::Release);
-        for (word, value) in self.words.iter().zip(values) {
-            word.store(value, Ordering::Relaxed);
-        }
+        let mut words = self.words.iter();
+        // for_each, so that whole states are stored in a row: a loop over `zip` looks anew for the state at each word.
+        values.for_each(|value| {
+            if let Some(word) = words.next() {
+                word.store(value, Ordering::Relaxed);
+            }
+        });
         // Release: the even number becomes visible after every word; pairs with the first load in read().
         self.sequence.store(2 * number + 2, Ordering::Release);
     }

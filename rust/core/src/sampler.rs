@@ -43,6 +43,18 @@ pub struct Ledger {
     pub suspended_ns: u64,
 }
 
+impl Ledger {
+    /// Adds what another thread did.
+    pub fn add(&mut self, other: Self) {
+        self.wakeups += other.wakeups;
+        self.late += other.late;
+        self.missed += other.missed;
+        self.polls += other.polls;
+        self.cpu_ns += other.cpu_ns;
+        self.suspended_ns += other.suspended_ns;
+    }
+}
+
 /// The ledger as the thread writes it and others read it: single numbers, each for itself.
 #[derive(Debug, Default)]
 struct SharedLedger {

@@ -17,7 +17,7 @@ pub mod table;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -91,9 +91,8 @@ pub struct Spans {
     pool: Arc<Pool>,
     /// Logs that the resolver has not seen yet, with their generation.
     opened: Mutex<Vec<(u64, Reader)>>,
-    book: Mutex<Book>,
-    /// The fork generation that holds the book, 0 when none does: a holder that a fork left behind is not waited for.
-    holder: AtomicU64,
+    /// This process's book, and the fork generation that it belongs to. Held for an instant, unlike the book itself.
+    book: Mutex<(u64, Arc<Mutex<Book>>)>,
     dropped: AtomicU64,
     /// The resolver's stop signal, and the fork generation that it runs in.
     resolver: Mutex<Option<(u64, Arc<AtomicU32>)>>,
@@ -119,8 +118,7 @@ impl Spans {
             capacity,
             pool: Arc::default(),
             opened: Mutex::default(),
-            book: Mutex::new(Book::new(sys::generation(), domains(panels).count(), capacity)),
-            holder: AtomicU64::new(0),
+            book: Mutex::new((sys::generation(), new_book(panels, capacity))),
             dropped: AtomicU64::new(0),
             resolver: Mutex::default(),
             alive: Arc::default(),
@@ -228,30 +226,23 @@ impl Spans {
     /// The book after a pass.
     fn with_book<T>(&self, now_ns: u64, work: impl FnOnce(&mut Book) -> T) -> Result<T, Error> {
         let generation = sys::generation();
-        let mut book = self.take_book(generation)?;
-        if book.generation != generation {
-            // The child of a fork: what happened before is its parent's to tell.
-            *book = Book::new(generation, domains(&self.panels).count(), self.capacity);
-        }
+        let book = self.book_of(generation)?;
+        let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = std::mem::take(&mut *try_lock(&self.opened).ok_or(Error::Busy)?);
         book.take_over(opened.into_iter().filter(|(born, _)| *born == generation).map(|(_, reader)| reader));
         book.pass(&self.panels, &self.pool, now_ns);
-        let answer = work(&mut book);
-        // Relaxed: the lock orders the book; this is only whom to wait for.
-        self.holder.store(0, Ordering::Relaxed);
-        Ok(answer)
+        Ok(work(&mut book))
     }
 
-    /// Waits for the book, unless its holder is a thread that a fork left behind.
-    fn take_book(&self, generation: u64) -> Result<MutexGuard<'_, Book>, Error> {
-        let book = match try_lock(&self.book) {
-            None if self.holder.load(Ordering::Relaxed) == generation => {
-                self.book.lock().unwrap_or_else(PoisonError::into_inner)
-            }
-            taken => taken.ok_or(Error::Busy)?,
-        };
-        self.holder.store(generation, Ordering::Relaxed);
-        Ok(book)
+    /// The book of this process. The child of a fork begins a new one: what happened before is its parent's to tell.
+    fn book_of(&self, generation: u64) -> Result<Arc<Mutex<Book>>, Error> {
+        let mut current = try_lock(&self.book).ok_or(Error::Busy)?;
+        if current.0 != generation {
+            let inherited = std::mem::replace(&mut *current, (generation, new_book(&self.panels, self.capacity)));
+            // A thread of the parent's may have been in the middle of it, so that it must neither be locked nor dropped.
+            std::mem::forget(inherited);
+        }
+        Ok(current.1.clone())
     }
 
     /// Starts the resolver, a thread that wakes four times a second; one that runs goes on.
@@ -281,6 +272,10 @@ impl Spans {
             sys::wake(&stop);
         }
     }
+}
+
+fn new_book(panels: &[Arc<Panel>], capacity: usize) -> Arc<Mutex<Book>> {
+    Arc::new(Mutex::new(Book::new(domains(panels).count(), capacity)))
 }
 
 impl std::fmt::Debug for Spans {

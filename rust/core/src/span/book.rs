@@ -33,8 +33,6 @@ struct End {
 /// Everything about the spans of one meter in one process.
 #[derive(Debug)]
 pub struct Book {
-    /// The fork generation that it belongs to.
-    pub generation: u64,
     readers: Vec<Reader>,
     open: HashMap<u64, Open>,
     /// Spans that have ended and whose levels are not final yet.
@@ -48,9 +46,8 @@ pub struct Book {
 
 impl Book {
     /// An empty book that keeps `capacity` spans.
-    pub fn new(generation: u64, domains: usize, capacity: usize) -> Self {
+    pub fn new(domains: usize, capacity: usize) -> Self {
         Self {
-            generation,
             readers: Vec::new(),
             open: HashMap::new(),
             ended: Vec::new(),
