@@ -78,16 +78,6 @@ def shares(busy_s: float, parts_cpu_s: Sequence[float]) -> list[float] | None:
     return [cpu_s / whole_s for cpu_s in parts_cpu_s]
 
 
-def at_rest_j(parts: Iterable[tuple[float, float | None]], duration_s: float) -> float | None:
-    """What the machine at rest would have drawn of energies, each with its power at rest; None where that is unknown.
-
-    No part draws more at rest than it did.
-    """
-    parts = list(parts)
-    known = [min(power_w * duration_s, energy_j) for energy_j, power_w in parts if power_w is not None]
-    return sum(known) if parts and len(known) == len(parts) else None
-
-
 def attributed_j(domains_j: Iterable[tuple[str, str, float | None]], share: float) -> dict[str, float]:
     """Joules by domain for a share of CPU time; domains are (id, kind, energy), unreadable ones None."""
     return {

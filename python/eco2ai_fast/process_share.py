@@ -69,19 +69,24 @@ class ProcessShare:
 
     def apply(self, domains: dict[str, DomainMeasurement], idle_w: Sequence[float | None], duration_s: float) -> None:
         """Makes the machine's energies those of the process; what cannot be told is unknown, not the machine's."""
-        counted: list[tuple[float, float | None]] = []
+        static_j: list[float | None] = []
         for domain, power_w in zip(domains.values(), idle_w, strict=True):
             if domain.kind not in SHARED_KINDS and not (domain.kind == "psys" and domain.counted):
                 continue
             if domain.energy_uj is not None:
                 self.machine_uj[domain.id] = domain.energy_uj
                 if domain.counted:
-                    counted.append((domain.energy_uj / 1e6, power_w))
+                    at_rest_j = None if power_w is None else power_w * duration_s
+                    static_j.append(None if at_rest_j is None else min(at_rest_j, domain.energy_uj / 1e6))
             _scale(domain, self.share, self.reason)
-        at_rest_j = attribution.at_rest_j(counted, duration_s)
-        if self.share is not None and at_rest_j is not None:
-            self.static_j = self.share * at_rest_j
-            self.dynamic_j = self.share * (sum(energy_j for energy_j, _ in counted) - at_rest_j)
+        self._split(domains, static_j)
+
+    def _split(self, domains: dict[str, DomainMeasurement], static_j: list[float | None]) -> None:
+        known = [part for part in static_j if part is not None]
+        if self.share is not None and static_j and len(known) == len(static_j):
+            counted_uj = sum(uj for name, uj in self.machine_uj.items() if domains[name].counted)
+            self.static_j = self.share * sum(known)
+            self.dynamic_j = self.share * counted_uj / 1e6 - self.static_j
 
 
 def _scale(domain: DomainMeasurement, share: float | None, reason: str | None) -> None:

@@ -213,8 +213,6 @@ def _parts(measurement: Measurement, run: Run) -> dict[str, Any]:
     command_share, own_share = shares or (None, None)
     domains_j = None if command_share is None else _attributed(measurement, command_share)
     energy_j = sum(domains_j.values()) if domains_j else None
-    at_rest_j = _at_rest_j(measurement)
-    static_j = None if at_rest_j is None or command_share is None else command_share * at_rest_j
     own_j = None if own_share is None else sum(_attributed(measurement, own_share).values())
     return {
         "command": {
@@ -227,27 +225,11 @@ def _parts(measurement: Measurement, run: Run) -> dict[str, Any]:
             "share_error": _why_no_share(run),
             "energy_j": energy_j,
             "domains_j": domains_j,
-            "static_j": static_j,
-            "dynamic_j": None if static_j is None or energy_j is None else max(0.0, energy_j - static_j),
             "co2e_g": None,
             "left_running": run.left_running,
         },
         "own_cost": {"cpu_s": run.own_cpu_s, "energy_j": own_j, "total_cpu_s": run.own_total_cpu_s},
     }
-
-
-def _at_rest_j(measurement: Measurement) -> float | None:
-    """What the machine at rest would have drawn of the energy that is shared; None where its power is not known."""
-    if measurement._meter is None:
-        return None
-    pairs = zip(measurement._meter.domains, measurement._meter.idle_powers_w, strict=True)
-    idle_w = {domain.id: power_w for domain, power_w in pairs}
-    shared = [
-        (one.energy_j, idle_w.get(one.id))
-        for one in measurement.domains.values()
-        if one.counted and one.kind in attribution.SHARED_KINDS and one.energy_j is not None
-    ]
-    return attribution.at_rest_j(shared, measurement.duration_s)
 
 
 def _attributed(measurement: Measurement, share: float) -> dict[str, float]:

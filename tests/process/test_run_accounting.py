@@ -87,21 +87,6 @@ def test_parts_of_the_energy_are_its_shares_and_leave_a_rest(cli, burner: str, t
     assert 0 < own["energy_j"] < command["energy_j"] <= run["energy_j"] - own["energy_j"] + 1e-9
     assert command["co2e_g"] == pytest.approx(run["co2e_g"] * command["energy_j"] / run["energy_j"])
     assert 0 < own["cpu_s"] < own["total_cpu_s"]
-    if command["static_j"] is not None:  # where a model or a calibration tells the power at rest
-        assert command["static_j"] + command["dynamic_j"] == pytest.approx(command["energy_j"])
-
-
-def test_part_at_rest_and_part_beyond_make_the_commands_energy(cli, burner: str, tmp_path: Path) -> None:
-    record = tmp_path / "record.json"
-    machine = {"ECO2AI_FAST_SOURCES": "estimate", "ECO2AI_FAST_CPU_IDLE_W": "10", "ECO2AI_FAST_CPU_MAX_W": "1000"}
-    environment = cli.environment | machine | {"ECO2AI_FAST_RAM_W": "2"}
-    cli.run("run", "-o", str(record), "--", "sh", "-c", burner, env=environment)
-    run = json.loads(record.read_text())
-    command = run["command"]
-    assert command["static_j"] == pytest.approx(command["cpu_share"] * (10 + 2) * run["duration_s"], rel=0.01)
-    assert command["static_j"] + command["dynamic_j"] == pytest.approx(command["energy_j"])
-    assert command["dynamic_j"] > command["static_j"]
-    assert "at rest" in cli.run("report", str(record)).stdout
 
 
 def test_run_too_short_for_a_share_says_so_and_gives_no_number(cli, tmp_path: Path) -> None:

@@ -107,9 +107,6 @@ def _energy(record: Record) -> Rows:
     command = record.get("command")
     if command and command["energy_j"] is not None:
         rows.append(("command", f"{energy(command['energy_j'])}: its share of the CPU time, power at rest included"))
-        if command.get("static_j") is not None:
-            parts = [energy(command[name]).partition(" (")[0] for name in ("static_j", "dynamic_j")]
-            rows.append(("", f"of it {parts[0]} at rest, {parts[1]} beyond"))
     idle = record["idle"]
     if idle:
         rows.append(("at rest", f"{energy(idle['window_j'])} at {plain(idle['power_w'])} W ({line(idle['source'])})"))
