@@ -420,12 +420,9 @@ class Measurement:
         """For pickle and copy: what is known now, without the meter, which is this process's own."""
         if self.is_open:
             raise TypeError("a measurement that is still open cannot leave its process")
-        known = Measurement(self.name, None, self._zone, self._pue)
-        domains = self.domains
-        for slot in ("_failure", "_gpu_missing", "_gpu_notes", "_is_settled", "_process", "_remarks"):
-            setattr(known, slot, getattr(self, slot))
-        known._domains, known._closed = domains, None if self._failure else self._times()
-        state = {slot: getattr(known, slot) for slot in Measurement.__slots__}
+        told = {"_domains": self.domains, "_closed": None if self._failure else self._times()}
+        own = dict.fromkeys(("_meter", "_readout", "_gpus"))
+        state = {slot: getattr(self, slot) for slot in Measurement.__slots__} | told | own
         return _restored, (state,)
 
     def __repr__(self) -> str:

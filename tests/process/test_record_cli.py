@@ -64,8 +64,10 @@ def test_a_signal_ends_a_recorder_alone_with_a_whole_trace(cli: CommandLine, tmp
 
 
 def test_it_records_until_a_process_ends(cli: CommandLine, tmp_path: Path) -> None:
-    watched = subprocess.Popen(["sleep", "0.7"])
+    watched = subprocess.Popen(["sleep", "60"])
     process = cli.start("record", "--out", str(tmp_path / "t"), "--pid", str(watched.pid))
+    wait_for(tmp_path / "t", 5_000)
+    watched.kill()
     watched.wait()
     assert process.wait() == 0
     assert eco.load_trace(tmp_path / "t").is_complete
