@@ -50,7 +50,7 @@ tsan: cargo  ## the threaded parts of the core under ThreadSanitizer
 	snapshot ring panel sampler keepalive meter span
 
 miri: cargo  ## ring, published words and arithmetic under Miri, which looks for undefined behaviour
-	CARGO_TARGET_DIR=target/miri MIRIFLAGS=-Zmiri-disable-isolation \
+	CARGO_TARGET_DIR=target/miri MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=8 \
 	cargo +nightly miri test --package eco2ai-fast-core --lib -- ring:: snapshot:: step:: counter::tests::a
 
 bench: cargo $(BIN)/python  ## what the hot paths cost beside bare equivalents, each ratio in one run

@@ -86,4 +86,5 @@ def test_parts_and_rest_are_the_truth_and_one_alone_is_within_its_bound(
         abs(row["energy_j"] - truth_j(row["t0_ns"], row["t1_ns"])) <= row["sampling_j"] for row in rows[OVERLAPPING:]
     ]
     assert sum(is_within) >= 15
-    assert (rows["sampling_j"][OVERLAPPING:] < 0.3 * rows["energy_j"][OVERLAPPING:]).all()
+    # A reading that came late widens the bound of the request that it falls into, and of no other.
+    assert np.median(rows["sampling_j"][OVERLAPPING:] / rows["energy_j"][OVERLAPPING:]) < 0.3

@@ -59,7 +59,9 @@ fn of_modules(modules: &[f64]) -> Memory {
 }
 
 fn of_size(root: &Root, info: &CpuInfo) -> Result<Memory, Finding> {
-    let gb = size_gb(root).ok_or_else(|| Finding::of(NAME, Availability::Absent, "no MemTotal in /proc/meminfo"))?;
+    let path = root.path("/proc/meminfo");
+    let absent = || Finding::of(NAME, Availability::Absent, format!("no MemTotal in {}", path.display()));
+    let gb = size_gb(root).ok_or_else(absent)?;
     let share = gb / ASSUMED_MODULE_GB;
     // A machine has whole modules, a virtual one a share of its host's.
     let modules = if info.is_virtual { share } else { share.ceil() };
