@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 
-/// Rounds of the ratio, and calls in each: enough that the median is steady on a busy machine.
-const ROUNDS: usize = 41;
+/// Rounds of the ratio: so many that the median is steady on a busy machine.
+const ROUNDS: usize = 401;
+/// How long half a round lasts: far below the scheduler's slice, so that most halves are not interrupted.
+const HALF: Duration = Duration::from_micros(200);
+/// Calls between two of criterion's looks at the clock.
 const CALLS: u64 = 5_000;
 
 /// Prints the median and spread of the ratio of two works that take turns, then hands both to criterion.
@@ -23,25 +26,36 @@ pub fn beside(
     mut bare: impl FnMut(),
     mut tidy: impl FnMut(),
 ) {
-    let mut rounds: Vec<(f64, Duration, Duration)> = (0..ROUNDS)
-        .map(|_| {
-            tidy();
-            let (ours, bare) = (timed(&mut ours, CALLS), timed(&mut bare, CALLS));
-            (ours.as_secs_f64() / bare.as_secs_f64(), ours, bare)
-        })
-        .collect();
-    rounds.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let (median, ours_took, bare_took) = rounds[ROUNDS / 2];
-    let (low, high) = (rounds[ROUNDS / 10].0, rounds[ROUNDS * 9 / 10].0);
-    let each = |took: Duration| took.as_nanos() as f64 / CALLS as f64;
+    let calls = calls_in_half(&mut bare);
+    let (mut ours_ns, mut bare_ns, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        tidy();
+        let [ours, bare] = [timed(&mut ours, calls), timed(&mut bare, calls)].map(|took| took.as_nanos() as f64);
+        ours_ns.push(ours / calls as f64);
+        bare_ns.push(bare / calls as f64);
+        ratios.push(ours / bare);
+    }
+    let [low, median, high] = [1, 5, 9].map(|tenths| quantile(&mut ratios, tenths));
+    let [ours_ns, bare_ns] = [&mut ours_ns, &mut bare_ns].map(|times| quantile(times, 5));
     println!(
-        "{name}: {median:.2} times a bare one (p10 {low:.2}, p90 {high:.2}); {:.1} ns beside {:.1} ns",
-        each(ours_took),
-        each(bare_took)
+        "{name}: {median:.2} times a bare one (p10 {low:.2}, p90 {high:.2}); {ours_ns:.1} ns beside {bare_ns:.1} ns"
     );
     criterion.bench_function(name, |bencher| bencher.iter_custom(|calls| in_rounds(calls, &mut ours, &mut tidy)));
     let name = format!("{name}, bare");
     criterion.bench_function(&name, |bencher| bencher.iter_custom(|calls| in_rounds(calls, &mut bare, &mut tidy)));
+}
+
+/// How many calls last half a round, by the quickest of some tries.
+fn calls_in_half(work: &mut impl FnMut()) -> u64 {
+    const TRIED: u64 = 20;
+    let quickest_ns = (0..100).map(|_| timed(work, TRIED).as_nanos()).min().unwrap_or(0).max(1);
+    let calls = HALF.as_nanos() * u128::from(TRIED) / quickest_ns;
+    u64::try_from(calls).unwrap_or(CALLS).clamp(1, 10 * CALLS)
+}
+
+fn quantile(values: &mut [f64], tenths: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() * tenths / 10]
 }
 
 fn timed(work: &mut impl FnMut(), calls: u64) -> Duration {
