@@ -7,7 +7,7 @@ CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get insta
 .PHONY: loom tsan miri demo test test-rust test-python lint wheel bench clean cargo
 
 cargo:
-	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
+	@cargo --version >/dev/null 2>&1 || { echo "$(CARGO_HINT)" >&2; exit 1; }
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
