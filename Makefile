@@ -10,7 +10,7 @@ MINUTES ?= 30
 .PHONY: loom tsan miri demo test test-rust test-python lint wheel bench instructions scale soak leaks clean cargo
 
 cargo:
-	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
+	@cargo --version >/dev/null 2>&1 || { echo "$(CARGO_HINT)" >&2; exit 1; }
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

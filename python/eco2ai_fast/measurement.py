@@ -174,6 +174,7 @@ class Measurement:
         self._zone = zone
         self._pue = pue
         self._readout: _core.Readout | None = None
+        # Of a sum: its length, and how long the machine slept; a window's readout tells both.
         self._suspended_ns = 0
         self._closed: tuple[int, int, float] | None = None
         self._domains: dict[str, DomainMeasurement] | None = None
@@ -189,7 +190,6 @@ class Measurement:
 
     def _close(self, readout: _core.Readout) -> None:
         self._readout = readout
-        self._suspended_ns = readout.suspended_ns
 
     def _fail(self, reason: str) -> None:
         self._failure = reason
@@ -220,7 +220,7 @@ class Measurement:
     @property
     def suspended_s(self) -> float:
         """How long the machine was asleep meanwhile: no part of duration_s. 0 where nobody looked."""
-        return self._suspended_ns / NS_PER_S
+        return (self._suspended_ns if self._readout is None else self._readout.suspended_ns) / NS_PER_S
 
     @property
     def domains(self) -> dict[str, DomainMeasurement]:
@@ -282,7 +282,7 @@ class Measurement:
         if self._gpus is None or self._domains is not None or self._readout is None or self._meter is None:
             return self
         known = Measurement(self.name, self._meter, self._zone, self._pue)
-        for slot in ("_readout", "_gpus", "_process", "_remarks", "_suspended_ns"):
+        for slot in ("_readout", "_gpus", "_process", "_remarks"):
             setattr(known, slot, getattr(self, slot))
         known._domains = known._tell(self._meter, self._readout)
         return known
@@ -347,7 +347,7 @@ class Measurement:
         """What a reader of the numbers must know: flags, each a sentence."""
         notes = [note for domain in self.domains.values() for note in _notes(domain)]
         notes += [*self._gpu_notes, *self._remarks]
-        if self._suspended_ns:
+        if self.suspended_s:
             notes.append(
                 f"the machine slept for {self.suspended_s:.3g} s, which are no part of the duration; "
                 "a counter that went on in its sleep has that energy in it"
@@ -400,7 +400,7 @@ class Measurement:
         total = Measurement(self.name if self.name == other.name else None, self._meter, self._zone, self._pue)
         duration_s = self.duration_s + other.duration_s
         total._closed = (min(self.t0_ns, other.t0_ns), max(self.t1_ns, other.t1_ns), duration_s)
-        total._suspended_ns = self._suspended_ns + other._suspended_ns
+        total._suspended_ns = round((self.suspended_s + other.suspended_s) * NS_PER_S)
         total._gpu_missing = tuple(dict.fromkeys(self._gpu_missing + other._gpu_missing))
         total._domains = _sum_domains(self.domains, other.domains, self.duration_s / duration_s if duration_s else 1.0)
         return total

@@ -109,9 +109,12 @@ def test_wrong_setting_of_the_environment_is_named_with_its_variable(cli) -> Non
     assert "unknown grid zone 'nowhere' (from environment ECO2AI_FAST_ZONE)" in done.stderr
 
 
-def test_source_that_was_asked_for_and_is_not_there_is_told_before_the_command_runs(cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--warmup", "2"), ("--repeat=2",)])
+def test_source_that_was_asked_for_and_is_not_there_is_told_before_the_command_runs(
+    cli, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     environment = cli.environment | {"ECO2AI_FAST_SOURCES": "powercap", "ECO2AI_FAST_SYSROOT": str(tmp_path)}
-    done = cli.run("run", "--", "touch", str(tmp_path / "ran"), env=environment)
+    done = cli.run("run", *options, "--", "touch", str(tmp_path / "ran"), env=environment)
     assert done.returncode == 2
     assert "powercap" in done.stderr
     assert not (tmp_path / "ran").exists()

@@ -224,3 +224,16 @@ def test_first_process_of_a_pid_namespace_passes_signals_on(cli) -> None:
         os.kill(child_of(process.pid), signal.SIGTERM)
         assert process.communicate(timeout=60)[0] == "SIGTERM\n"
         assert process.returncode == 7
+
+
+def test_interrupt_before_the_command_is_started_ends_us_without_a_traceback(cli) -> None:
+    script = (
+        "import sys; from eco2ai_fast.cli import running, start\n"
+        "def interrupted(*asked): raise KeyboardInterrupt\n"
+        "running.run = interrupted\n"
+        "sys.argv[1:] = ['run', 'true']\n"
+        "start.main()"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=cli.environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

@@ -62,6 +62,9 @@ def test_commands_energy_is_told_in_its_two_parts_where_the_power_at_rest_is_kno
     assert ["static", "600", "J", "167", "mWh", "its", "share", "of", "the", "machine", "at", "rest"] in cells(text)
     assert ["dynamic", "1.20", "kJ"] in [line[:3] for line in cells(text)]
     assert "static" not in summary.of_run(changed(command={"static_j": None, "dynamic_j": None}))
+    runs = [changed(command={"static_j": 600.0, "dynamic_j": dynamic_j}) for dynamic_j in (1000.0, 1400.0)]
+    text = summary.of_series(series.of_runs(["train"], runs, asked=2, warmup=0))
+    assert ["dynamic", "1.20", "kJ", "2.5", "kJ", "280", "J"] in [line[:7] for line in cells(text)]
 
 
 def test_unknown_energy_is_unknown_and_not_zero() -> None:

@@ -11,7 +11,7 @@ from ..carbon import here
 from ..footprint import Terms
 from ..process_tree import busy_s
 from ..record import Run, of_run
-from ..stopwatch import measure
+from ..stopwatch import implicit_meter, measure
 from . import output
 from .process import Ended, Supervisor, die_of_interrupt, replace
 
@@ -71,6 +71,7 @@ def _run_all(argv: Sequence[str], window: measure, warmup: int, repeat: int) -> 
     """The last run's end, and the measured runs. The first that fails is the last, and no part of a series."""
     measured = []
     with Supervisor() as supervisor:
+        _look_for_meters()
         for number in range(warmup + repeat):
             if number < warmup:
                 ended = supervisor.run(argv)
@@ -86,15 +87,21 @@ def _run_all(argv: Sequence[str], window: measure, warmup: int, repeat: int) -> 
     return ended, measured
 
 
+def _look_for_meters() -> None:
+    """Before CMD is run, to warm up too: a source that the settings ask for may not be there."""
+    try:
+        implicit_meter()
+    except EnergyError as error:
+        if settings.resolve("sources")[1] != "default":  # else nothing can be measured, which the record says
+            raise WrongUsage(str(error)) from None
+
+
 def _measured(supervisor: Supervisor, argv: Sequence[str], window: measure) -> tuple[Ended, Measured]:
     laps: list[Readout | None] = []
     busy_before_s = busy_s()
-    try:
-        with window as measurement:
-            own_s = time.process_time()
-            ended = supervisor.run(argv, BIN_S, lambda: laps.append(window._lap()))
-    except EnergyError as error:  # raised at the begin alone: a source that the settings ask for is not there
-        raise WrongUsage(str(error)) from None
+    with window as measurement:
+        own_s = time.process_time()
+        ended = supervisor.run(argv, BIN_S, lambda: laps.append(window._lap()))
     own_total_s, busy_after_s = time.process_time(), busy_s()
     run = Run(
         argv,

@@ -34,6 +34,6 @@ def _figures(runs: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
 
 def _figures_of(run: dict[str, Any]) -> list[tuple[str, float | None]]:
     domains = [(f"domains.{domain['id']}.energy_j", domain["energy_j"]) for domain in run["domains"]]
-    command = [(f"command.{key}", run["command"][key]) for key in ("energy_j", "cpu_s")]
+    command = [(f"command.{key}", run["command"].get(key)) for key in ("energy_j", "static_j", "dynamic_j", "cpu_s")]
     first, machine, last = ((key, run[key]) for key in ("duration_s", "energy_j", "co2e_g"))
     return [first, *domains, machine, *command, last]

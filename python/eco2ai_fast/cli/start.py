@@ -25,12 +25,18 @@ def main() -> NoReturn:
 
         main(prog_name=PROGRAM)
         raise SystemExit  # click has ended the process before
-    from .running import WrongUsage, run
-
     try:
-        sys.exit(run(*asked))
-    except WrongUsage as error:
-        _refuse(str(error))
+        from .running import WrongUsage, run
+
+        try:
+            sys.exit(run(*asked))
+        except WrongUsage as error:
+            _refuse(str(error))
+    except KeyboardInterrupt:  # before CMD was started: as it would have ended then
+        from .process import die_of_interrupt
+
+        die_of_interrupt()
+        raise
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, Any]
 
+AT_REST, BEYOND_REST = "its share of the machine at rest", "its share of what the work added"
 BY_CPU_TIME = "package and DRAM by CPU-time share, power at rest included"
 
 
@@ -71,8 +72,8 @@ def _static_rows(command: Record) -> list[tuple[str, ...]]:
     if static_j is None or dynamic_j is None:
         return []
     return [
-        ("  static", joules(static_j), watt_hours(static_j), "", "its share of the machine at rest"),
-        ("  dynamic", joules(dynamic_j), watt_hours(dynamic_j), "", "its share of what the work added"),
+        ("  static", joules(static_j), watt_hours(static_j), "", AT_REST),
+        ("  dynamic", joules(dynamic_j), watt_hours(dynamic_j), "", BEYOND_REST),
     ]
 
 
@@ -136,6 +137,8 @@ def _column(name: str, run: Record) -> tuple[str, str, str]:
         "co2e_g": ("CO2e", "g", "of the machine"),
         "command.cpu_s": ("CPU time", "s", "of the command"),
         "command.energy_j": ("command", "J", BY_CPU_TIME),
+        "command.static_j": ("  static", "J", AT_REST),
+        "command.dynamic_j": ("  dynamic", "J", BEYOND_REST),
     }[name]
 
 
