@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar, final
 
-from numpy import float64, uint64
+from numpy import bool_, float64, uint8, uint64
 from numpy.typing import NDArray
 from typing_extensions import Self, disjoint_base
 
@@ -144,7 +144,9 @@ class Meter:
     @property
     def is_sampling(self) -> bool: ...
     def read(self) -> Reading:
-        """The latest published states, without a system call."""
+        """The latest published states, without a system call and without waiting for anybody."""
+    def attach_gpus(self, window: GpuWindow) -> None:
+        """Readings show the GPUs of this window's walk too, from now on."""
     def readout_between(self, t0_ns: int, t1_ns: int) -> Readout:
         """The energy between two instants of the recorded past. Raises HistoryLost."""
     def heights(
@@ -166,17 +168,18 @@ class Meter:
 
 @final
 class Reading:
-    """The states of all domains as they were last published, each with its own instant."""
+    """The states of all domains as they were last published, each with its own instant: those of `Meter.domains`, then
+    the GPUs that were found, in the order of `eco2ai_fast.Meter.gpus`."""
 
     @property
     def t_ns(self) -> list[int]:
-        """When each domain was read."""
+        """When each domain was read; of a GPU: when its meter was updated last, at most one period ago. 0: not yet."""
     @property
     def energy_uj(self) -> list[int]:
-        """Microjoules of each domain since the meter was made."""
+        """Microjoules of each domain since the meter was made; of a GPU: since its first update."""
     @property
     def power_w(self) -> list[float]:
-        """Mean power of each domain over its last ten ticks or more."""
+        """Mean power of each domain over its last ten ticks or more, of a GPU over its last ten updates."""
     def since(self, earlier: Reading) -> Readout:
         """What happened since another reading of the same meter. Raises ValueError for one of another meter."""
 
@@ -266,11 +269,16 @@ class Gpus:
 
     @staticmethod
     def find(
-        *, library: str | PathLike[str] | None = None, visible: str | None = None, device_order: str | None = None
+        *,
+        library: str | PathLike[str] | None = None,
+        visible: str | None = None,
+        device_order: str | None = None,
+        calibrations: Sequence[tuple[str, float, float]] = ...,
     ) -> Gpus | None:
         """The GPUs, or None where nothing looks like a driver. Loads no library and starts no thread.
 
         library: path of libnvidia-ml.so.1. visible, device_order: CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER.
+        calibrations: UUID (or the begin of one), gain, and offset in watts of what cards show of a true power.
         """
     def begin(self) -> GpuWindow | None:
         """Opens a window now; no call of the driver is made. None where the machine has no thread left."""
@@ -287,6 +295,15 @@ class GpuWindow:
         """A closed window from this one's begin; this one stays open."""
     def between(self, t0_ns: int, t1_ns: int) -> GpuWindow:
         """A closed window between two instants, of which about seven minutes back are remembered."""
+    def remember(self) -> None:
+        """The GPUs remember a long past from now on: half a million updates, 14 hours of a 100 ms meter."""
+    def is_beside(self, other: GpuWindow) -> bool:
+        """Whether both are of one walk of the thread, and so know the same past."""
+    @property
+    def curves(self) -> list[GpuCurve]:
+        """The GPUs that were found so far, in the order of finding."""
+    @property
+    def t0_ns(self) -> int: ...
     @property
     def is_foreign(self) -> bool:
         """Whether it was opened before this process was forked; its results are the parent's."""
@@ -323,12 +340,21 @@ class GpuEnergy:
     def provenance(self) -> str: ...
     @property
     def detail(self) -> str:
-        """Its name, the meter that is believed, and what the figure covers."""
+        """Its name, the meter that is believed, what the figure covers, and how it is calibrated."""
+    @property
+    def name(self) -> str:
+        """What the driver calls it."""
     @property
     def counted(self) -> bool: ...
     @property
     def sensor_rel(self) -> float:
-        """One sigma of +-5 % (nvml.h); cards differ by gain and offset, which a calibration would remove."""
+        """One sigma of +-5 % (nvml.h); cards differ by gain and offset: of a calibrated one, of +-1 %."""
+    @property
+    def tick_s(self) -> float:
+        """How often its meter moves."""
+    @property
+    def calibration(self) -> tuple[float, float] | None:
+        """Gain and offset in watts that were undone; None where none is known."""
     @property
     def uuid(self) -> str: ...
     @property
@@ -358,6 +384,97 @@ class GpuEnergy:
     @property
     def remarks(self) -> list[str]:
         """What its meter cannot see, and whether counter and gauge disagree."""
+
+_Windows: TypeAlias = tuple[
+    NDArray[uint64], NDArray[uint64], NDArray[float64], NDArray[float64], NDArray[uint8], NDArray[bool_]
+]
+_GpuHeights: TypeAlias = tuple[NDArray[uint64], NDArray[uint64], NDArray[float64], NDArray[uint64], NDArray[uint8]]
+
+@final
+class GpuCurve:
+    """The recorded energy of one GPU: the attributes of Domain, and its own. Nothing here calls the driver."""
+
+    @property
+    def id(self) -> str:
+        """`gpu-N`, N being NVML's index."""
+    @property
+    def kind(self) -> str: ...
+    @property
+    def package(self) -> int | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def provenance(self) -> str: ...
+    @property
+    def counted(self) -> bool: ...
+    @property
+    def parent(self) -> str | None: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def sensor_rel(self) -> float: ...
+    @property
+    def tick_s(self) -> float: ...
+    @property
+    def resolution_s(self) -> float: ...
+    @property
+    def max_power_w(self) -> float | None:
+        """Its power limit, where known."""
+    @property
+    def reach_ns(self) -> int:
+        """How far beyond its own interval an update says something: of gauges that average over more than a period."""
+    @property
+    def uuid(self) -> str: ...
+    @property
+    def cuda_index(self) -> int | None: ...
+    @property
+    def is_module(self) -> bool: ...
+    @property
+    def calibration(self) -> tuple[float, float] | None: ...
+    @property
+    def remarks(self) -> list[str]: ...
+    @property
+    def fault(self) -> str | None:
+        """Why it does not answer now; None if it does."""
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """From when to when its energy is known."""
+    @property
+    def forgotten_ns(self) -> int | None:
+        """From when on it is remembered, if earlier updates were forgotten."""
+    @property
+    def condition(self) -> dict[str, Any] | None:
+        """How it was when last looked at, once a second: utilisation_percent, memory_utilisation_percent,
+        memory_used_bytes, temperature_c, sm_mhz, memory_mhz, limit_w, throttle_reasons; None for what it does not
+        tell."""
+    def changes_since(self, number: int) -> tuple[int, NDArray[uint64]]:
+        """As `Meter.changes_since`, of the updates of its meter."""
+    def closed(self, t0_ns: NDArray[uint64], t1_ns: NDArray[uint64]) -> _Windows:
+        """Windows (n,), each closed by what suits its ends: energy and estimated part in microjoules, 95 % half-width
+        in joules, coverage, code of the rule (`gpu_rules`), whether later updates can change nothing."""
+    def heights(self, t_ns: NDArray[uint64], is_active: NDArray[bool_]) -> _GpuHeights | None:
+        """The one curve of all who divide its energy, at ascending instants, each once: energy, estimated part and one
+        sigma in microjoules, uncovered ns, and the codes of the rules. None before two updates.
+
+        is_active: whether anybody is, from each instant to the next: who then has what exceeds the flat power beside.
+        """
+
+def gpu_heights(
+    curve: tuple[_Column, _Column, _Column, _Column, _Column],
+    t_ns: _Column,
+    is_active: NDArray[bool_],
+    *,
+    reach_ns: int = 0,
+    limit_w: float | None = None,
+) -> _GpuHeights | None:
+    """What `GpuCurve.heights` answers, of a curve that was written down; columns as those of `changes_since`."""
+
+def gpu_rules() -> list[str]:
+    """The words of the codes of `GpuCurve`: five rules, then three reasons for which there is no energy."""
 
 @final
 class Readout:

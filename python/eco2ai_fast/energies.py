@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._core import HistoryLost
+from .gpucurves import FORGOTTEN, places, settled
 from .measurement import NS_PER_S, UJ_PER_J, Z_95
 
 TYPE_CHECKING = False
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from ._core import Domain, Meter
+    from ._core import Domain
+    from .gpucurves import Card
+    from .meter import Meter
     from .traces import Trace, TraceDomain
 
 FIELDS = np.dtype(
@@ -42,35 +46,63 @@ def energies(meter: Meter | Trace, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArra
     energy_uj, modelled_uj = np.zeros(len(starts), "i8"), np.zeros(len(starts), "i8")
     variance = np.zeros(len(starts))
     domains: Sequence[Domain | TraceDomain] = meter.domains
-    for number, domain in enumerate(domains):
-        if not domain.counted:
-            continue
+    cards = settled(meter, int(starts.min()), int(ends.max())) if len(starts) else []
+    for number in places(meter, cards):
+        domain = domains[number]
         totals, estimated, sigma_uj, uncovered_ns = _differences(meter, number, starts, ends)
         energy_uj += totals
         modelled_uj += totals if domain.provenance == "modelled" else estimated
         variance += sigma_uj**2 + (0 if domain.provenance == "modelled" else (estimated / Z_95) ** 2)
         covered = 1 - uncovered_ns / np.maximum(ends - starts, 1)
         rows["coverage"] = np.minimum(rows["coverage"], covered)
+    for card in cards:
+        told = card.closed(starts, ends)
+        if (told.rule == FORGOTTEN).any():
+            raise HistoryLost(f"{card.id}: an instant lies before what is remembered of it")
+        energy_uj += told.energy_uj.astype("i8")
+        modelled_uj += told.estimated_uj.astype("i8")
+        variance += told.sigma_uj**2
+        rows["coverage"] = np.minimum(rows["coverage"], told.coverage)
     rows["energy_j"], rows["modelled_j"] = energy_uj / UJ_PER_J, modelled_uj / UJ_PER_J
     rows["measured_j"] = (energy_uj - modelled_uj) / UJ_PER_J
     rows["sampling_j"] = Z_95 * np.sqrt(variance) / UJ_PER_J
     return rows
 
 
-def power(meter: Meter, width_s: float, number: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Mean power of bins of width_s over what is recorded: middles in ns, watts."""
+def power(
+    meter: Meter, width_s: float, number: int | None, card: Card | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean power of bins of width_s over what is recorded: middles in ns, watts. Of a domain, a GPU, or the sum."""
     width_ns = round(width_s * NS_PER_S)
     if width_ns < 1:
         raise ValueError(f"width_s must be at least a nanosecond, not {width_s}")
-    numbers = [number] if number is not None else [i for i, one in enumerate(meter.domains) if one.counted]
-    curves = [meter.changes(one)[0] for one in numbers]
-    if any(len(curve) < 2 for curve in curves):
+    cards = [card] if card else _known(meter) if number is None else []
+    numbers = [number] if number is not None else [] if card else places(meter, cards)
+    ranges = [(int(t_ns[0]), int(t_ns[-1])) for t_ns in (meter.changes(one)[0] for one in numbers) if len(t_ns) > 1]
+    if len(ranges) < len(numbers):
         return np.zeros(0, "u8"), np.zeros(0)
-    start, end = max(int(curve[0]) for curve in curves), min(int(curve[-1]) for curve in curves)
-    edges = np.arange(start, end + 1, width_ns, dtype="u8")
-    total_uj = sum(np.asarray(meter.heights(one, edges)[0], "i8") for one in numbers)
+    # A GPU that was lost stands still from there on; the others go on.
+    known = [(one, span) for one in cards if (span := one.span_ns)]
+    ranges += [(span[0], span[1] if one.fault is None else np.iinfo("i8").max) for one, span in known]
+    if not ranges:
+        return np.zeros(0, "u8"), np.zeros(0)
+    start, end = max(first for first, _ in ranges), min(last for _, last in ranges)
+    edges = np.arange(start, max(end, start) + 1, width_ns, dtype="u8")
+    total_uj = np.zeros(len(edges), "i8")
+    for one in numbers:
+        total_uj += np.asarray(meter.heights(one, edges)[0], "i8")
+    for gpu in cards:
+        heights = gpu.heights(edges, np.zeros(len(edges), bool))
+        if heights is not None:
+            total_uj += heights.energy_uj.astype("i8")
     watts = np.diff(total_uj) / UJ_PER_J / (width_ns / NS_PER_S)
     return edges[:-1] + np.uint64(width_ns // 2), watts
+
+
+def _known(meter: Meter) -> list[Card]:
+    """The GPUs whose meters moved, once the driver has started."""
+    past = meter._gpu_past
+    return [] if past is None else [card for card in past.started() if card.span_ns is not None]
 
 
 def _instants(values: ArrayLike) -> NDArray[Any]:

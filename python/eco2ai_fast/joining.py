@@ -10,7 +10,7 @@ from .measurement import NS_PER_S, UJ_PER_J
 from .requestlogs import Log, LogError, read_log
 from .requests import Report, evaluate
 from .shares import Curve
-from .traces import Trace, load_trace
+from .traces import Trace, load_trace, with_gpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ def _evaluate(
     t0_ns, first_ns, t1_ns = (inside[name].astype("u8") for name in ("t0_ns", "first_ns", "t1_ns"))
     ends = np.array([trace.start_ns, trace.end_ns], "u8")
     instants = np.concatenate([ends, t0_ns, t1_ns, first_ns[first_ns > 0], *beyond_ns])
-    curve = Curve.of_meter(trace, instants)
+    starts, closes = np.concatenate([t0_ns, beyond_ns[0]]), np.concatenate([t1_ns, beyond_ns[1]])
+    curve = with_gpus(trace, instants, starts, closes)
     curve.grain_ns = trace.pace_ns
     if idle == "rest":
         idle = _rest_w(curve, t0_ns, t1_ns, beyond_ns)

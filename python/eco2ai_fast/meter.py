@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import _core, settings
 from .gpus import keeper
-from .measurement import NS_PER_S, Measurement
+from .measurement import NS_PER_S, UJ_PER_J, Measurement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Self
 
+    from .gpucurves import Card, GpuPast
     from .spans import Spans
     from .tasks import TaskSpan
 
@@ -102,13 +103,14 @@ class Meter(_core.Meter):
     ) -> Self:
         if sources is not None and not isinstance(sources, str):
             meter = super().__new__(cls, sources=sources, clock=clock)
-            meter._gpus = None
+            found = None
         else:
             is_here = sysroot is None and sources != "estimate"
             sysroot = None if sysroot is None else str(sysroot)
             meter = super().__new__(cls, **machine_settings(sources=sources, sysroot=sysroot))
-            meter._gpus = keeper(gpus) if is_here else None
-        meter._gpu_window = None
+            found = keeper(gpus) if is_here else None
+        meter._gpus = found
+        meter._gpu_past = None
         meter._rate_hz = settings.resolve("rate_hz", rate_hz)[0]
         meter._edges = edges
         meter._cpus = None if cpus is None else _known_cpus(cpus)
@@ -122,7 +124,7 @@ class Meter(_core.Meter):
     _is_manual: bool
     _has_spans: bool
     _gpus: _core.Gpus | None
-    _gpu_window: _core.GpuWindow | None
+    _gpu_past: GpuPast | None
 
     AUTO_RATE_HZ = 10.0
     SPAN_RATE_HZ = 100.0
@@ -138,9 +140,25 @@ class Meter(_core.Meter):
             from .ranks import warn_if_shared
 
             warn_if_shared()
-            self._gpu_window = None if self._gpus is None else self._gpus.begin()
+            self._begin_gpus()
             self.sample(self._hz(), self._edges, self._cpus)
         return self
+
+    def _begin_gpus(self) -> None:
+        if self._gpus is not None:
+            if self._gpu_past is None:
+                from .gpucurves import GpuPast
+
+                self._gpu_past = GpuPast(self._gpus)
+            window = self._gpu_past.begin()
+            if window is not None:
+                self.attach_gpus(window)
+
+    @property
+    def gpus(self) -> list[Card]:
+        """The GPUs that were found so far, beside `domains`: `id`, `uuid`, `detail`, `condition` and more. A driver
+        takes up to two seconds to start; nothing here waits for it. Empty before start()."""
+        return [] if self._gpu_past is None else self._gpu_past.cards()
 
     def _hz(self) -> float:
         if self._rate_hz == "auto":
@@ -150,8 +168,8 @@ class Meter(_core.Meter):
     def stop(self) -> None:
         """Stops sampling and waits for the threads. What was recorded stays, and start() goes on with it."""
         self.halt()
-        if self._gpu_window is not None:
-            self._gpu_window.end()
+        if self._gpu_past is not None:
+            self._gpu_past.end()
 
     def __enter__(self) -> Meter:
         return self.start()
@@ -170,7 +188,8 @@ class Meter(_core.Meter):
 
         Two numbers give a Measurement. Two arrays of one length n give a structured array of n rows with the fields
         t0_ns, t1_ns, energy_j, measured_j, modelled_j, sampling_j and coverage, over the counted domains.
-        An instant that is not yet sampled is filled by a reading now, and beyond that by the last power.
+        An instant that is not yet sampled is filled by a reading now, and beyond that by the last power. For GPUs,
+        whose meters move every 20 or 100 ms, arrays wait for the first update after the last instant.
 
         Raises HistoryLost for an instant before the recorded history, ValueError for an end before its begin.
         """
@@ -183,7 +202,12 @@ class Meter(_core.Meter):
         return energies(self, t0_ns, t1_ns)
 
     def trace(self, domain: str) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The recorded curve of a domain: instants of change in ns, and energy since the first reading in joules."""
+        """The recorded curve of a domain: instants of change in ns, and energy since the first reading in joules. Of a
+        GPU: the updates of its meter."""
+        card = self._card(domain)
+        if card is not None:
+            rows = card.changes_since(0)[1]
+            return rows[:, 0].copy(), rows[:, 1] / UJ_PER_J
         t_ns, energy_j, _ = self.changes(self._number(domain))
         return t_ns, energy_j
 
@@ -201,7 +225,8 @@ class Meter(_core.Meter):
         """
         from .energies import power
 
-        return power(self, width_s, None if domain is None else self._number(domain))
+        card = None if domain is None else self._card(domain)
+        return power(self, width_s, None if domain is None or card else self._number(domain), card)
 
     def aspan(self, name: str, **attributes: Any) -> TaskSpan:
         """A span for `async with`, which nests within its asyncio task and not within the thread."""
@@ -232,8 +257,10 @@ class Meter(_core.Meter):
         """
         from .spans import of_meter
 
-        places = [self._number(domain)] if domain else [i for i, one in enumerate(self.domains) if one.counted]
-        return of_meter(self, places, split, weights, idle, name)
+        card = self._card(domain) if domain else None
+        places = None if domain is None else [] if card else [self._number(domain)]
+        cards = None if domain is None else [card] if card else []
+        return of_meter(self, places, cards, split, weights, idle, name)
 
     def _prepare_spans(self) -> int:
         """Called by the core before the first span: a meter that nobody started starts. How many spans to keep."""
@@ -262,12 +289,18 @@ class Meter(_core.Meter):
     def _measurement(self, readout: _core.Readout) -> Measurement:
         measurement = Measurement(None, self)
         measurement._close(readout)
-        if self._gpus is not None and self._gpu_window is not None:
-            if self._gpu_window.is_foreign:  # a forked child has a round of its own
-                self._gpu_window = self._gpus.begin()
-            if self._gpu_window is not None:
-                measurement._gpus = self._gpu_window.between(readout.t0_ns, readout.t1_ns)
+        if self._gpu_past is not None:
+            measurement._gpus = self._gpu_past.between(readout.t0_ns, readout.t1_ns)
         return measurement
+
+    def _card(self, domain: str) -> Card | None:
+        """The GPU of this name, once the driver has started."""
+        if not domain.startswith("gpu-") or domain in [one.id for one in self.domains] or self._gpu_past is None:
+            return None
+        found = {card.id: card for card in self._gpu_past.started()}
+        if domain not in found:
+            raise ValueError(f"no GPU is called {domain!r} here: there are {', '.join(found) or 'none'}")
+        return found[domain]
 
     def _number(self, domain: str) -> int:
         names = [one.id for one in self.domains]

@@ -12,6 +12,7 @@ from .measurement import NS_PER_S
 from .requests import Report, evaluate
 from .shares import Curve
 from .span_columns import LOST, curve_of, named, numbers
+from .span_gpus import with_gpus
 from .spans import idle_power
 from .synchronise import synchroniser
 
@@ -113,12 +114,14 @@ class inference:
             nothing = np.zeros(0, "u8")
             curve = Curve(nothing, nothing, nothing, np.zeros(0))
             return evaluate(curve, nothing, nothing, nothing, np.zeros(0), unit=self.unit)
-        places = [place for place, one in enumerate(self.meter.domains) if one.counted]
-        table = self.meter.span_table(places)
+        table, gpus = with_gpus(self.meter, None, None)
         if self._phases[0] not in table["names"]:
             raise ValueError("no request has begun yet")
         table = named(table, [one for one in self._phases if one in table["names"]])
+        gpus.mark(table)
         curve, table = curve_of(table)
+        curve = gpus.add_to(curve, table)
+        gpus.tell(table, table, curve, is_by_curve=True)
         told, unfinished = _requests(table, self._phases)
         if not len(told["t0_ns"]):
             raise ValueError("no request has ended yet, or the history of all of them is lost")

@@ -45,7 +45,8 @@ class Curve:
 
     @classmethod
     def of_meter(cls, meter: _core.Meter | Trace, t_ns: Column, places: list[int] | None = None) -> Curve:
-        """The curve of the counted domains of a meter or a trace, or of those at `places`. Raises HistoryLost."""
+        """The curve of the counted domains of a meter or a trace, or of those at `places`; without a meter's GPUs
+        (`gpucurves.add_to`). Raises HistoryLost."""
         t_ns = np.unique(np.asarray(t_ns, "u8"))
         energy_uj, modelled_uj, variance = np.zeros(len(t_ns), "u8"), np.zeros(len(t_ns), "u8"), np.zeros(len(t_ns))
         domains: Sequence[_core.Domain | TraceDomain] = meter.domains

@@ -10,6 +10,7 @@ from .measurement import NS_PER_S, UJ_PER_J, Z_95, Measurement
 from .ranks import rank
 from .shares import Curve, Parts, divide, own_time
 from .span_columns import LOST, OPEN, attributes, curve_of, in_order, lane_name, named
+from .span_gpus import with_gpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from . import _core
+    from .gpucurves import Card
+    from .meter import Meter
     from .ranks import Rank
+    from .span_gpus import SpanGpus
     from .summaries import Summary
 
     Column = NDArray[Any]
@@ -161,23 +164,31 @@ class About:
 
 
 def of_meter(
-    meter: _core.Meter,
-    places: list[int],
+    meter: Meter,
+    places: list[int] | None,
+    cards: list[Card] | None,
     split: str,
     weights: str | Callable[[Spans], ArrayLike] | None,
     idle: float | Measurement | None,
     name: str | Sequence[str] | None,
 ) -> Spans:
-    """The spans of a meter over the domains at `places`. Raises ValueError for a split or an attribute there is not."""
+    """The spans of a meter over the domains at `places` and some GPUs; None: over all in the sum.
+
+    Raises ValueError for a split or an attribute there is not.
+    """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
-    table = in_order(named(meter.span_table(places), name))
+    table, gpus = with_gpus(meter, places, cards)
+    table = in_order(named(table, name))
+    gpus.mark(table)
     rows = _rows(table)
     about = rows.about
     about.split = split
     idle_w = idle_power(idle)
-    curve, table = curve_of(table)
-    parts = _parts(rows, table, curve, split, _weights(rows, weights), idle_w)
+    core, table = curve_of(table)
+    curve = gpus.add_to(core, table)
+    gpus.tell(rows, table, curve, is_by_curve=split != "whole")
+    parts = _parts(rows, table, (core, curve), split, _weights(rows, weights), idle_w, gpus)
     _fill(rows, table, parts, idle_w)
     is_open = rows["status"] == OPEN
     about.whole_j = curve.whole_uj / UJ_PER_J
@@ -187,7 +198,7 @@ def of_meter(
         about.open_net_j = _joules(parts.net_uj[is_open])
     closed: Spans = rows[~is_open]
     about.lost = int((closed["status"] == LOST).sum())
-    about.notes = tuple(_notes(closed))
+    about.notes = (*_notes(closed), *gpus.notes(~is_open))
     return closed
 
 
@@ -245,9 +256,16 @@ def idle_power(idle: float | Measurement | None) -> float | None:
 
 
 def _parts(
-    rows: Spans, table: dict[str, Any], curve: Curve, split: str, weights: Column | None, idle_w: float | None
+    rows: Spans,
+    table: dict[str, Any],
+    curves: tuple[Curve, Curve],
+    split: str,
+    weights: Column | None,
+    idle_w: float | None,
+    gpus: SpanGpus,
 ) -> Parts:
-    """The parts of all rows; those whose history is lost take none."""
+    """The parts of all rows; those whose history is lost take none. curves: without GPUs, and with them."""
+    core, curve = curves
     is_known = rows["status"] != LOST
     place = np.flatnonzero(is_known) if len(curve.t_ns) else np.zeros(0, "i8")
     t0_ns, t1_ns, lanes = (table[key][place] for key in ("t0_ns", "t1_ns", "lane"))
@@ -257,7 +275,7 @@ def _parts(
     elif split == "share":
         parts = divide(curve, t0_ns, t1_ns, chosen, idle_w)
     else:
-        parts = curve.between(t0_ns, t1_ns)
+        parts = gpus.closed_with(core.between(t0_ns, t1_ns), place)
         # What nobody was active in is the same however the rest is divided.
         left = divide(curve, t0_ns, t1_ns, None, idle_w)
         parts.rest_uj, parts.idle_uj, parts.net_rest_uj = left.rest_uj, left.idle_uj, left.net_rest_uj

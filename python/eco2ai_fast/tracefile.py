@@ -5,6 +5,7 @@
     HEAD  = JSON: machine, domains, and the units of all columns
     DATA  = clock anchor (3 u64: monotonic, boottime, UTC in ns), then for each domain of HEAD in its order: rows u32,
             changes that were lost before them u32, and the rows, each of COLUMNS as u64
+    GPUS, GDAT = GPUs that were found meanwhile, and their DATA (gputraces.py)
     DONE  = clock anchor; the writer ended on purpose
 All integers are little-endian.
 """
@@ -49,20 +50,23 @@ class Writer:
         """Raises OSError if the file cannot be written."""
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (it stays open)
         self._append(_START.pack(MAGIC, VERSION))
-        self._chunk(HEAD, json.dumps(head, allow_nan=False).encode())
+        self.chunk(HEAD, json.dumps(head, allow_nan=False).encode())
 
-    def data(self, anchor: tuple[int, int, int], changes: Sequence[tuple[int, NDArray[Any]]]) -> None:
+    def data(
+        self, anchor: tuple[int, int, int], changes: Sequence[tuple[int, NDArray[Any]]], kind: bytes = DATA
+    ) -> None:
         """`changes`: for each domain how many were lost, and the rows (n, 5)."""
         parts = [_ANCHOR.pack(*anchor)]
         for lost, rows in changes:
             parts += [_ROWS.pack(len(rows), min(lost, 0xFFFF_FFFF)), np.ascontiguousarray(rows, "<u8").tobytes()]
-        self._chunk(DATA, b"".join(parts))
+        self.chunk(kind, b"".join(parts))
 
     def done(self, anchor: tuple[int, int, int]) -> None:
-        self._chunk(DONE, _ANCHOR.pack(*anchor))
+        self.chunk(DONE, _ANCHOR.pack(*anchor))
         self._file.close()
 
-    def _chunk(self, kind: bytes, payload: bytes) -> None:
+    def chunk(self, kind: bytes, payload: bytes) -> None:
+        """Appends a chunk of any kind; a reader passes over kinds that it does not know."""
         self._append(_CHUNK.pack(kind, len(payload), _check(kind, payload)) + payload)
 
     def _append(self, data: bytes) -> None:

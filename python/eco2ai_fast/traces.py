@@ -7,7 +7,10 @@ import os
 import numpy as np
 
 from . import _core
+from .gpucurves import IN_A_MODULE, Heights, add_to
+from .gputraces import GPU_KEYS, GpuRecorder, GpuTables, heights, is_lost
 from .record import head as machine_head
+from .shares import Curve
 from .tracefile import COLUMNS, DATA, DONE, HEAD, Chunks, TraceError, Writer, anchor_of, changes_of
 
 TYPE_CHECKING = False
@@ -47,11 +50,13 @@ class Recorder:
         self._meter = meter
         self._numbers = [0] * len(meter.domains)
         self._writer = Writer(path, head(meter, rate_hz))
+        self._gpus = GpuRecorder(meter, DOMAIN_KEYS)
 
     def flush(self) -> None:
         """Appends the changes since the last call. Raises OSError."""
         changes = [self._since(place) for place in range(len(self._numbers))]
         self._writer.data(_core.clock_anchor(), changes)
+        self._gpus.flush(self._writer, _core.clock_anchor())
 
     def close(self) -> None:
         """Reads the meters once more, so that the curves reach until now, and ends the file."""
@@ -91,16 +96,18 @@ def save_trace(meter: Meter, path: str | os.PathLike[str]) -> None:
 class TraceDomain:
     """A domain as it was measured; the attributes of `meter.domains`."""
 
-    __slots__ = DOMAIN_KEYS
+    __slots__ = (*DOMAIN_KEYS, *GPU_KEYS)
     id: str
     kind: str
     provenance: str
     counted: bool
     sensor_rel: float
     tick_s: float
+    uuid: str | None
+    is_module: bool | None
 
     def __init__(self, values: dict[str, Any]) -> None:
-        for key in DOMAIN_KEYS:
+        for key in (*DOMAIN_KEYS, *GPU_KEYS):
             setattr(self, key, values.get(key))
 
     def __repr__(self) -> str:
@@ -125,7 +132,10 @@ class Trace:
         self.domains = [TraceDomain(one) for one in said["domains"]]
         columns = (dict(zip(COLUMNS, np.ascontiguousarray(table.T), strict=True)) for table in tables)
         self.curves: dict[str, dict[str, Column]] = dict(zip((one.id for one in self.domains), columns, strict=True))
-        known = [self.curves[one.id]["t_ns"] for one in self.domains if one.counted]
+        latest_ns = max((int(one["t_ns"][-1]) for one in self.curves.values() if len(one["t_ns"])), default=0)
+        self.lost_gpus = [one.id for one in self.domains if is_lost(one, self.curves[one.id], latest_ns)]
+        counted = [one.id for one in self.domains if one.counted and one.id not in self.lost_gpus]
+        known = [self.curves[one]["t_ns"] for one in counted]
         if not known or any(len(t_ns) < 2 for t_ns in known):
             raise TraceError(f"{path} ends before every counted domain changed twice: record for longer")
         self.start_ns = max(int(t_ns[0]) for t_ns in known)
@@ -147,7 +157,8 @@ class Trace:
     @property
     def pace_ns(self) -> int:
         """Usual distance of two changes of the slowest counted domain."""
-        return max(_median_step(self.curves[one.id]["t_ns"]) for one in self.domains if one.counted)
+        counted = [self.curves[one.id]["t_ns"] for one in self.domains if one.counted]
+        return max(_median_step(t_ns) for t_ns in counted)
 
     def heights(self, place: int, t_ns: Column) -> tuple[Column, Column, Column, Column]:
         """As `Meter.heights`: energy and estimated part in uJ, one sigma in uJ, uncovered ns, of the domain at `place`
@@ -155,6 +166,9 @@ class Trace:
         domain = self.domains[place]
         columns = self.curves[domain.id]
         t_ns = np.ascontiguousarray(t_ns, "u8")
+        if domain.kind == "gpu":
+            each, back = np.unique(t_ns, return_inverse=True)
+            return tuple(column[back] for column in heights(domain, columns, each)[:4])  # type: ignore[return-value]
         curve = tuple(columns[name] for name in COLUMNS)
         return _core.recorded_heights(curve, round(domain.tick_s * 1e9), t_ns)  # type: ignore[arg-type]
 
@@ -186,6 +200,8 @@ class Trace:
                 (domain.id, int(t_ns[at]), int(t_ns[at + 1]), "unread" if is_unread[at] else "unshaped")
                 for at in np.flatnonzero(is_unread | is_far)
             ]
+        ends_ns = {name: self.curves[name]["t_ns"][-1:] for name in self.lost_gpus}
+        rows += [(name, int(t_ns[0]), self.end_ns, "unread") for name, t_ns in ends_ns.items() if len(t_ns)]
         return np.array(sorted(rows, key=lambda row: row[1]), GAPS)
 
     def monotonic_ns(self, utc_ns: Column) -> Column:
@@ -238,6 +254,26 @@ class Trace:
         return f"<Trace of {length_s:.6g} s: {', '.join(self.curves)}{notes}>"
 
 
+def with_gpus(trace: Trace, t_ns: Column, starts: Column, ends: Column) -> Curve:
+    """The curve of all counted domains at instants; starts, ends: when somebody was active, who then has what exceeds
+    the flat power of a GPU beside."""
+    places = [place for place, one in enumerate(trace.domains) if one.counted and one.kind != "gpu"]
+    cards = [_Written(trace, one) for one in trace.domains if one.kind == "gpu" and one.counted]
+    return add_to(Curve.of_meter(trace, t_ns, places), cards, starts, ends)[0]
+
+
+class _Written:
+    """A GPU of a trace, in the form that `gpucurves.add_to` asks for."""
+
+    def __init__(self, trace: Trace, domain: TraceDomain) -> None:
+        self._trace, self._domain = trace, domain
+        self.id, self.tick_s = domain.id, domain.tick_s
+
+    def heights(self, t_ns: Column, is_active: Column) -> Heights | None:
+        curve = self._trace.curves[self.id]
+        return Heights(*heights(self._domain, curve, t_ns, is_active)) if len(curve["t_ns"]) > 1 else None
+
+
 def load_trace(path: str | os.PathLike[str]) -> Trace:
     """Reads a trace up to its last whole chunk. Raises TraceError for what is none, OSError if it cannot be read."""
     chunks = Chunks(path)
@@ -245,7 +281,9 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
     tables: list[list[Column]] = []
     anchors: list[tuple[int, int, int]] = []
     lost, is_complete = 0, False
+    gpus = GpuTables()
     for kind, payload in chunks:
+        gpus.take(kind, payload)
         if kind == HEAD:
             said = _head(payload, chunks.path)
             tables = [[] for _ in said["domains"]]
@@ -259,10 +297,19 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
     if said is None or not anchors:
         raise TraceError(f"{chunks.path} holds no readings: {chunks.broken or 'the recorder was ended at its begin'}")
     empty = np.zeros((0, len(COLUMNS)), "u8")
-    trace = Trace(chunks.path, said, [np.concatenate([empty, *one]) for one in tables], np.array(anchors, "u8"))
-    trace.is_complete, trace.lost = is_complete and chunks.broken is None, lost
+    curves = [np.concatenate([empty, *one]) for one in tables] + gpus.tables()
+    said["domains"] = [*_beside(said["domains"], gpus.domains), *gpus.domains]
+    trace = Trace(chunks.path, said, curves, np.array(anchors, "u8"))
+    trace.is_complete, trace.lost = is_complete and chunks.broken is None, lost + gpus.lost
     trace.notes = tuple(_notes(trace, chunks.broken))
     return trace
+
+
+def _beside(domains: list[dict[str, Any]], gpus: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The domains beside these GPUs: a module contains its processor and memory, which are then not added."""
+    module = next((gpu["id"] for gpu in gpus if gpu["is_module"]), None)
+    inside = {"counted": False, "parent": module}
+    return [one | inside if module and one["kind"] in IN_A_MODULE else one for one in domains]
 
 
 def _head(payload: bytes, path: str) -> dict[str, Any]:
@@ -282,6 +329,9 @@ def _notes(trace: Trace, broken: str | None) -> list[str]:
         notes.append(f"the recorder was stopped: {why}; the trace is whole up to {trace.end_ns} ns, {seconds:.3f} s in")
     if trace.lost:
         notes.append(f"{trace.lost} changes were overwritten before they were written: totals stand, detail is missing")
+    for name in trace.lost_gpus:
+        notes.append(f"{name} stopped answering: its energy is in the trace up to there")
+    notes += [f"{one.id}: {remark}" for one in trace.domains for remark in getattr(one, "remarks", None) or ()]
     gaps = trace.gaps
     if len(gaps):
         longest = gaps[np.argmax(gaps["t1_ns"] - gaps["t0_ns"])]

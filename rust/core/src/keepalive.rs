@@ -240,7 +240,7 @@ fn follow(keeper: &Weak<KeepAlive>, stop: &Stop, period: Duration) {
 }
 
 /// Locks without ever waiting for a thread that a fork left behind.
-pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+pub fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     for _ in 0..LOCK_TRIES {
         match mutex.try_lock() {
             Ok(guard) => return Some(guard),

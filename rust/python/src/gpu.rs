@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eco2ai_fast_core::clock::{Clock, Monotonic};
+use eco2ai_fast_core::gpu::calibration::Calibration;
 use eco2ai_fast_core::gpu::close::{Closed, Rule};
 use eco2ai_fast_core::gpu::instant::Unknown;
 use eco2ai_fast_core::gpu::keeper::Keeper;
@@ -17,9 +18,13 @@ use eco2ai_fast_core::units;
 use pyo3::prelude::*;
 
 use crate::errors::guarded;
+use crate::gpu_curve::GpuCurve;
 
 /// One standard deviation of a sensor of +-5 % (nvml.h, nvmlDeviceGetPowerUsage).
 const SENSOR_REL: f64 = 0.025;
+/// The same of a card whose gain and offset are known: 1 %, twice what a calibrated RTX 3090 was off against an external
+/// meter (docs/gpus.md).
+const CALIBRATED_REL: f64 = 0.005;
 
 #[pyclass(frozen, module = "eco2ai_fast._core")]
 pub struct Gpus(Keeper);
@@ -28,9 +33,16 @@ pub struct Gpus(Keeper);
 impl Gpus {
     /// `None` where nothing looks like a driver.
     #[staticmethod]
-    #[pyo3(signature = (*, library=None, visible=None, device_order=None))]
-    fn find(library: Option<PathBuf>, visible: Option<String>, device_order: Option<String>) -> Option<Self> {
-        let wanted = Wanted { visible, device_order, calibrations: Vec::new() };
+    #[pyo3(signature = (*, library=None, visible=None, device_order=None, calibrations=Vec::new()))]
+    fn find(
+        library: Option<PathBuf>,
+        visible: Option<String>,
+        device_order: Option<String>,
+        calibrations: Vec<(String, f64, f64)>,
+    ) -> Option<Self> {
+        let known = |(uuid, gain, offset_w)| (uuid, Calibration { gain, offset_w });
+        let calibrations = calibrations.into_iter().map(known).collect();
+        let wanted = Wanted { visible, device_order, calibrations };
         Keeper::find(library.map(PathBuf::into_os_string), wanted).map(Self)
     }
 
@@ -45,7 +57,7 @@ impl Gpus {
 }
 
 #[pyclass(frozen, module = "eco2ai_fast._core")]
-pub struct GpuWindow(Arc<Window>);
+pub struct GpuWindow(pub Arc<Window>);
 
 #[pymethods]
 impl GpuWindow {
@@ -60,6 +72,28 @@ impl GpuWindow {
 
     fn lap(&self, t1_ns: u64) -> Self {
         Self(self.0.lap(t1_ns))
+    }
+
+    fn remember(&self) {
+        self.0.remember();
+    }
+
+    fn is_beside(&self, other: &Self) -> bool {
+        self.0.is_beside(&other.0)
+    }
+
+    /// The GPUs that were found so far. After a fork they are the parent's.
+    #[getter]
+    fn curves(&self) -> Vec<GpuCurve> {
+        match self.0.stand() {
+            Stand::Ready(found) if !self.0.is_foreign() => found.gpus.iter().cloned().map(GpuCurve).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[getter]
+    fn t0_ns(&self) -> u64 {
+        self.0.t0_ns()
     }
 
     #[getter]
@@ -120,8 +154,11 @@ pub struct GpuEnergy {
     source: &'static str,
     provenance: &'static str,
     detail: String,
+    name: String,
     counted: bool,
     sensor_rel: f64,
+    tick_s: f64,
+    calibration: Option<(f64, f64)>,
     uuid: String,
     cuda_index: Option<usize>,
     is_module: bool,
@@ -148,8 +185,11 @@ impl GpuEnergy {
             source: "nvml",
             provenance: "measured",
             detail: detail(gpu),
+            name: gpu.device.name.clone(),
             counted: true,
-            sensor_rel: SENSOR_REL,
+            sensor_rel: sensor_rel(gpu),
+            tick_s: tick_s(gpu),
+            calibration: calibration(gpu),
             uuid: gpu.device.uuid.clone(),
             cuda_index: gpu.cuda_index,
             is_module: gpu.scope == Scope::Module,
@@ -174,7 +214,17 @@ impl GpuEnergy {
     }
 }
 
-fn detail(gpu: &Gpu) -> String {
+/// How often its meter moves. A function of its own, so that the lane is let go before it is asked for more.
+pub fn tick_s(gpu: &Gpu) -> f64 {
+    units::seconds(gpu.lane().meter().period_ns())
+}
+
+/// One sigma of the sensor's own error.
+pub fn sensor_rel(gpu: &Gpu) -> f64 {
+    if gpu.lane().meter().calibration().is_identity() { SENSOR_REL } else { CALIBRATED_REL }
+}
+
+pub fn detail(gpu: &Gpu) -> String {
     let meter = match gpu.lane().primary() {
         Primary::Counter => "energy counter",
         Primary::Instant => "instant power",
@@ -183,7 +233,19 @@ fn detail(gpu: &Gpu) -> String {
     };
     let scope = if gpu.scope == Scope::Module { ", the whole module with its processor and memory" } else { "" };
     let slices = if gpu.device.mig { ", all slices together" } else { "" };
-    format!("{}, {meter}{scope}{slices}", gpu.device.name)
+    format!("{}, {meter}{scope}{slices}{}", gpu.device.name, calibrated(gpu))
+}
+
+fn calibrated(gpu: &Gpu) -> String {
+    calibration(gpu).map_or_else(String::new, |(gain, offset_w)| {
+        format!(", calibrated: gain {gain:.4}, offset {offset_w:+.2} W")
+    })
+}
+
+/// Gain, and offset in watts, that the figures are corrected by.
+pub fn calibration(gpu: &Gpu) -> Option<(f64, f64)> {
+    let calibration = *gpu.lane().meter().calibration();
+    (!calibration.is_identity()).then_some((calibration.gain, calibration.offset_w))
 }
 
 /// Why there is no number, or why a part of it is missing.
@@ -201,8 +263,13 @@ fn fault(answer: &Answer) -> Option<&'static str> {
 }
 
 fn remarks(answer: &Answer) -> Vec<String> {
-    let blind = answer.blind_to.map(str::to_owned);
-    let apart = answer.disagreement.map(|ratio| {
+    remarks_of(answer.blind_to, answer.disagreement)
+}
+
+/// What a meter cannot see, and whether counter and gauge disagree.
+pub fn remarks_of(blind_to: Option<&'static str>, disagreement: Option<f64>) -> Vec<String> {
+    let blind = blind_to.map(str::to_owned);
+    let apart = disagreement.map(|ratio| {
         format!("its counter shows {:+.0} % against its power gauge: neither is ground truth", 100.0 * (ratio - 1.0))
     });
     blind.into_iter().chain(apart).collect()

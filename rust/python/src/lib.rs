@@ -9,6 +9,7 @@ mod calls;
 mod cross_check;
 mod errors;
 mod gpu;
+mod gpu_curve;
 mod interpreter;
 mod meter;
 mod processor;
@@ -35,6 +36,8 @@ mod _core {
     use super::errors::{EnergyError, HistoryLost, SourceError, WindowError};
     #[pymodule_export]
     use super::gpu::{GpuEnergy, GpuWindow, Gpus};
+    #[pymodule_export]
+    use super::gpu_curve::{GpuCurve, gpu_heights, gpu_rules};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter, findings};
     #[pymodule_export]

@@ -1,16 +1,17 @@
 //! `Meter`: what the machine's meters are, and windows on them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use eco2ai_fast_core::choice;
 use eco2ai_fast_core::clock::{Clock, Monotonic};
 use eco2ai_fast_core::domain::Provenance;
+use eco2ai_fast_core::keepalive::try_lock;
 use eco2ai_fast_core::source::replay::Replay;
 use eco2ai_fast_core::source::root::Root;
 use eco2ai_fast_core::source::storage::Wish;
 use eco2ai_fast_core::source::{self, ModelFigures, Wanted};
 use eco2ai_fast_core::window::Mode;
-use eco2ai_fast_core::{meter, units};
+use eco2ai_fast_core::{gpu, meter, units};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::guarded;
+use crate::gpu::GpuWindow;
 use crate::reading::Reading;
 use crate::recorded::{self, Heights};
 use crate::span::{Recorder, Span};
@@ -36,6 +38,8 @@ pub struct Meter {
     clock: Arc<dyn Clock>,
     /// From the first span on.
     recorder: OnceLock<Arc<Recorder>>,
+    /// The GPUs beside it; locked for nanoseconds, and never waited for.
+    gpus: Mutex<Option<Arc<gpu::window::Window>>>,
 }
 
 fn wish(storage: &str) -> PyResult<Wish> {
@@ -93,12 +97,13 @@ impl Meter {
                 };
                 let meter =
                     guarded(|| Ok(meter::Meter::with_sources(vec![Box::new(Replay::new(scripts))], clock.clone())))?;
-                Ok(Self { meter: Arc::new(meter), clock, recorder: OnceLock::new() })
+                Ok(Self { meter: Arc::new(meter), clock, recorder: OnceLock::new(), gpus: Mutex::default() })
             }
             route => {
                 let name = if let Some(Sources::Route(name)) = &route { name } else { "auto" };
                 let meter = guarded(|| meter::Meter::open(&root, Wanted::parse(name)?, &figures))?;
-                Ok(Self { meter: Arc::new(meter), clock: Arc::new(Monotonic), recorder: OnceLock::new() })
+                let clock = Arc::new(Monotonic);
+                Ok(Self { meter: Arc::new(meter), clock, recorder: OnceLock::new(), gpus: Mutex::default() })
             }
         }
     }
@@ -210,7 +215,15 @@ impl Meter {
     }
 
     fn read(&self) -> PyResult<Reading> {
-        Reading::take(&self.meter)
+        let gpus = try_lock(&self.gpus).and_then(|gpus| gpus.clone());
+        Reading::take(&self.meter, gpus.as_ref())
+    }
+
+    /// Readings show these GPUs from now on.
+    fn attach_gpus(&self, window: &Bound<'_, GpuWindow>) {
+        if let Some(mut gpus) = try_lock(&self.gpus) {
+            *gpus = Some(window.get().0.clone());
+        }
     }
 
     fn readout_between(&self, t0_ns: u64, t1_ns: u64) -> PyResult<Readout> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use eco2ai_fast_core::gpu::latest::{State as GpuState, WORDS as GPU_WORDS};
+use eco2ai_fast_core::gpu::window::Window;
 use eco2ai_fast_core::integrate::Point;
 use eco2ai_fast_core::meter::Meter;
 use eco2ai_fast_core::snapshot::states;
@@ -18,14 +20,20 @@ use crate::window::Readout;
 pub struct Reading {
     meter: Arc<Meter>,
     words: Vec<u64>,
+    /// Of each GPU, in the order in which they were found.
+    gpus: Vec<[u64; GPU_WORDS]>,
 }
 
 impl Reading {
-    pub fn take(meter: &Arc<Meter>) -> PyResult<Self> {
+    pub fn take(meter: &Arc<Meter>, gpus: Option<&Arc<Window>>) -> PyResult<Self> {
         match meter.read() {
-            Some(words) => Ok(Self { meter: meter.clone(), words }),
+            Some(words) => Ok(Self { meter: meter.clone(), words, gpus: gpus.map(latest).unwrap_or_default() }),
             None => Err(EnergyError::new_err("the states were torn by a fork: call tick() once in the child")),
         }
+    }
+
+    fn gpus(&self) -> impl Iterator<Item = GpuState> {
+        self.gpus.iter().copied().map(GpuState::from)
     }
 
     fn points(&self) -> impl Iterator<Item = Point> {
@@ -41,18 +49,20 @@ impl Reading {
 impl Reading {
     #[getter]
     fn t_ns(&self) -> Vec<u64> {
-        states(&self.words).map(|state| state.t_ns).collect()
+        states(&self.words).map(|state| state.t_ns).chain(self.gpus().map(|gpu| gpu.t_ns)).collect()
     }
 
     #[getter]
     fn energy_uj(&self) -> Vec<u64> {
         let pairs = states(&self.words).zip(self.meter.domains());
-        pairs.map(|(state, domain)| domain.channel.scale.microjoules(state.total)).collect()
+        let known = pairs.map(|(state, domain)| domain.channel.scale.microjoules(state.total));
+        known.chain(self.gpus().map(|gpu| gpu.energy_uj)).collect()
     }
 
     #[getter]
     fn power_w(&self) -> Vec<f64> {
-        states(&self.words).map(|state| units::joules(state.power_uw)).collect()
+        let powers_uw = states(&self.words).map(|state| state.power_uw).chain(self.gpus().map(|gpu| gpu.power_uw));
+        powers_uw.map(units::joules).collect()
     }
 
     fn since(&self, earlier: &Self) -> PyResult<Readout> {
@@ -63,4 +73,9 @@ impl Reading {
         let domains = ends.map(|((first, last), domain)| between(&first, &last, &domain.channel)).collect();
         Ok(Readout(window::Readout { t0_ns: earlier.first_ns(), t1_ns: self.first_ns(), suspended_ns: 0, domains }))
     }
+}
+
+/// The latest update of each GPU, without waiting.
+fn latest(window: &Arc<Window>) -> Vec<[u64; GPU_WORDS]> {
+    window.latest().map_while(|one| one.words()).collect()
 }

@@ -13,9 +13,9 @@ use super::ticks::Tick;
 use crate::units;
 
 /// A power that no GPU draws, in watts: a board with more would be several.
-const BEYOND_W: f64 = 20_000.0;
+pub(super) const BEYOND_W: f64 = 20_000.0;
 /// How far above its limit a GPU can be for some milliseconds, sensor error included.
-const OVER_LIMIT: f64 = 1.25;
+pub(super) const OVER_LIMIT: f64 = 1.25;
 /// How far above the highest mean of an interval the power within it is taken to be.
 const OVER_PEAK: f64 = 1.05;
 

@@ -14,7 +14,7 @@ const FLAT_W: f64 = 3.0;
 const IDLE_SHARE: f64 = 0.10;
 const IDLE_W: f64 = 5.0;
 /// Intervals over which the lowest power is sought: a minute of a 100 ms meter.
-const FLOOR_INTERVALS: usize = 600;
+pub(super) const FLOOR_INTERVALS: usize = 600;
 /// Intervals on each side whose extremes bound what a straight line can miss.
 const NEIGHBOURS: usize = 4;
 /// How much further apart powers can be than the means of neighbouring intervals show, and than any intervals did.
@@ -125,6 +125,41 @@ fn straight(ticks: &Ticks, t_ns: u64, next: usize, reach_ns: u64, range_w: (f64,
     let interval_s = units::seconds(to.t_ns - from.t_ns + 2 * reach_ns);
     let timing_j = from.power_to_w(to) * units::seconds(from.half_ns.max(to.half_ns));
     (energy_j, apart_w * interval_s / 4.0 + timing_j)
+}
+
+/// How far off a straight line in the interval that ends with update `next` can be, in joules.
+pub(super) fn straight_bound_j(ticks: &Ticks, next: usize, reach_ns: u64) -> f64 {
+    let Some(tick) = next.checked_sub(1).and_then(|number| ticks.get(number)) else { return 0.0 };
+    straight(ticks, tick.t_ns, next, reach_ns, range_around_w(ticks, next)).1
+}
+
+/// The lowest power around an interval: what idle means there.
+pub(super) fn floor_w(ticks: &Ticks, next: usize) -> f64 {
+    range_around_w(ticks, next).0
+}
+
+fn range_around_w(ticks: &Ticks, next: usize) -> (f64, f64) {
+    let until = next + DECIDING;
+    ticks.range_w(until.saturating_sub(FLOOR_INTERVALS)..until)
+}
+
+/// Flat power and its sway.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Side {
+    /// The power, in watts.
+    pub power_w: f64,
+    /// How far the intervals next to each other were apart.
+    pub sway_w: f64,
+}
+
+/// The power of the intervals up to an update, if it is flat.
+pub(super) fn flat_before(ticks: &Ticks, number: usize, floor_w: f64) -> Option<Side> {
+    flat_w(ticks, number, floor_w, Direction::Back).map(|(power_w, sway_w, _)| Side { power_w, sway_w })
+}
+
+/// The power of the intervals from an update on, if it is flat.
+pub(super) fn flat_after(ticks: &Ticks, number: usize, floor_w: f64) -> Option<Side> {
+    flat_w(ticks, number, floor_w, Direction::On).map(|(power_w, sway_w, _)| Side { power_w, sway_w })
 }
 
 /// Before the first update: its first known power is taken for what was before, and may be all wrong.

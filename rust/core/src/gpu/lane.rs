@@ -3,13 +3,17 @@
 use super::agreement::Agreement;
 use super::calibration::Calibration;
 use super::close::{self, Closed};
+use super::common::{self, CONTEXT, Height, Marks};
 use super::instant::{self, Instant, Unknown};
+use super::latest::Latest;
 use super::meter::{Meaning, Meter, Sight};
 use super::plan::Plan;
 use crate::source::nvml::code::{Code, Policy, REPROBE_NS, RETRY_UPDATES};
 use crate::source::nvml::poll::Reading;
 use crate::source::nvml::probe::{Gauge, Offer, Primary, Scope};
+use crate::source::nvml::condition::Condition;
 use crate::units::{self, NS_PER_S};
+use std::sync::Arc;
 
 /// The window of the averaging gauge (NVML: "power averaged over 1 sec").
 const SECOND_NS: u64 = NS_PER_S;
@@ -58,6 +62,8 @@ pub struct Lane {
     agreement: Agreement,
     looks: u64,
     learned_after: Option<u64>,
+    latest: Arc<Latest>,
+    condition: Option<Condition>,
 }
 
 impl Lane {
@@ -76,7 +82,44 @@ impl Lane {
             agreement: Agreement::default(),
             looks: 0,
             learned_after: None,
+            latest: Arc::default(),
+            condition: None,
         }
+    }
+
+    /// Remembers a long past from now on, for windows that are asked for later.
+    pub fn remember(&mut self) {
+        self.meter.remember();
+    }
+
+    /// A copy that knows what happened from an instant on: to be asked at leisure, while this one goes on.
+    pub fn since(&self, t_ns: u64) -> Self {
+        Self { meter: self.meter.since(t_ns, CONTEXT), latest: self.latest.clone(), plan: Plan::default(), ..*self }
+    }
+
+    /// The latest update, for those who do not wait.
+    pub fn latest(&self) -> &Arc<Latest> {
+        &self.latest
+    }
+
+    /// How the GPU was when last looked at beyond its energy.
+    pub fn condition(&self) -> Option<&Condition> {
+        self.condition.as_ref()
+    }
+
+    /// Notes how the GPU is.
+    pub fn note(&mut self, condition: Condition) {
+        self.condition = Some(condition);
+    }
+
+    /// Its power limit in watts, where known.
+    pub fn limit_w(&self) -> Option<f64> {
+        self.limit_w
+    }
+
+    /// The curve that all share who divide this GPU's energy; None where its meter was not updated twice.
+    pub fn heights(&self, marks: Marks<'_>) -> Option<Vec<Height>> {
+        common::heights(self.meter.ticks(), self.meter.reach_ns(), self.limit_w, marks)
     }
 
     /// Where energy comes from now.
@@ -201,6 +244,7 @@ impl Lane {
         if sight == Sight::Changed {
             self.compare(reading);
         }
+        self.latest.follow(self.meter.ticks());
         if self.learned_after.is_none() && self.meter.rhythm().beat().is_some() {
             self.learned_after = Some(self.looks);
         }

@@ -90,6 +90,21 @@ impl Meter {
         &self.ticks
     }
 
+    /// Remembers a long past from now on.
+    pub fn remember(&mut self) {
+        self.ticks.remember();
+    }
+
+    /// A copy that knows what happened from an instant on, and so many updates before it.
+    pub fn since(&self, t_ns: u64, before: usize) -> Self {
+        Self { ticks: self.ticks.since(t_ns, before), rhythm: self.rhythm.clone(), ..*self }
+    }
+
+    /// What it is taken to show of a true power.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
     /// Its rhythm.
     pub fn rhythm(&self) -> &Rhythm {
         &self.rhythm
@@ -296,7 +311,7 @@ impl Meter {
     }
 
     /// The period, rounded to half a millisecond, so that a better estimate does not move what is there already.
-    fn period_ns(&self) -> u64 {
+    pub fn period_ns(&self) -> u64 {
         const GRAIN_NS: u64 = 500_000;
         self.rhythm.beat().map_or(HOLD_NS, |beat| {
             let period_ns = beat.at_ns(1) - beat.at_ns(0);

@@ -13,15 +13,18 @@
 //! # How it is used
 //! A thread walks round the GPUs of the machine ([`patrol`]): it looks at one through [`crate::source::nvml`] and hands
 //! what it saw to the GPU's [`lane::Lane`], which answers when to look next. No window needs a call: `window(begin_ns,
-//! end_ns)` is answered from the curve, pending until the first update after the window, settled some updates later. All
-//! but the patrol is pure: no clock, no I/O, and nothing allocated after the start.
+//! end_ns)` is answered from the curve, pending until the first update after the window, settled some updates later. Those
+//! who divide energy among many use one curve instead ([`common`]). All but the patrol is pure: no clock, no I/O. The
+//! latest update can be read without waiting for anybody ([`latest`]).
 
 pub mod agreement;
 pub mod calibration;
 pub mod close;
+pub mod common;
 pub mod instant;
 pub mod keeper;
 pub mod lane;
+pub mod latest;
 pub mod meter;
 pub mod patrol;
 pub mod plan;

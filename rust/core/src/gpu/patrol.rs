@@ -26,13 +26,13 @@ pub struct Wanted {
     pub visible: Option<String>,
     /// `CUDA_DEVICE_ORDER`.
     pub device_order: Option<String>,
-    /// Gain and offset of single cards, by UUID.
+    /// Gain and offset of single cards, by UUID or the begin of one.
     pub calibrations: Vec<(String, Calibration)>,
 }
 
 impl Wanted {
     fn calibration(&self, uuid: &str) -> Calibration {
-        self.calibrations.iter().find(|(of, _)| of == uuid).map_or_else(Calibration::default, |(_, known)| *known)
+        self.calibrations.iter().find(|(of, _)| uuid.starts_with(of.as_str())).map_or_else(Calibration::default, |(_, known)| *known)
     }
 }
 
@@ -45,7 +45,6 @@ pub struct Card {
     pub lane: Arc<Mutex<Lane>>,
     poller: Poller,
     watch: Watch,
-    condition: Option<Condition>,
     due_ns: Option<u64>,
     condition_due_ns: u64,
 }
@@ -166,7 +165,6 @@ impl Card {
             poller: Poller::new(device.handle, offer),
             watch: Watch::new(device.handle),
             lane: Arc::new(Mutex::new(lane)),
-            condition: None,
             due_ns,
             condition_due_ns: now_ns + CONDITION_NS,
             device,
@@ -174,8 +172,8 @@ impl Card {
     }
 
     /// Its condition when last looked at.
-    pub fn condition(&self) -> Option<&Condition> {
-        self.condition.as_ref()
+    pub fn condition(&self) -> Option<Condition> {
+        self.lane.lock().unwrap_or_else(PoisonError::into_inner).condition().copied()
     }
 
     fn look(&mut self, clock: &dyn Clock) -> Next {
@@ -186,7 +184,8 @@ impl Card {
         };
         // After the reading, so that its calls delay no update's stamp; and not while the GPU is away.
         if is_good && reading.after_ns >= self.condition_due_ns {
-            self.condition = Some(self.watch.look());
+            let condition = self.watch.look();
+            self.lane.lock().unwrap_or_else(PoisonError::into_inner).note(condition);
             self.condition_due_ns = reading.after_ns + CONDITION_NS;
         }
         next

@@ -3,10 +3,12 @@
 //! A sick driver hangs in its init. Nobody waits for this thread: what it has found is looked at, and after a limit the
 //! GPUs count as failed until it comes back. It never touches Python.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use super::lane::Lane;
+use super::latest::Latest;
 use super::patrol::{Card, Patrol};
 use super::window::Window;
 use crate::clock::{Clock, Monotonic};
@@ -23,6 +25,8 @@ pub const INIT_LIMIT_NS: u64 = 3 * NS_PER_S;
 const WARM_NS: u64 = 30 * NS_PER_S;
 /// Pause between looks at what windows can keep.
 const SETTLE_NS: u64 = NS_PER_S / 4;
+/// GPUs whose latest update can be read without waiting.
+const MOST_GPUS: usize = 64;
 /// What a stop waits for the thread.
 const STOP_LIMIT: Duration = Duration::from_millis(200);
 
@@ -35,6 +39,8 @@ pub struct Gpu {
     pub cuda_index: Option<usize>,
     /// What its energy covers.
     pub scope: Scope,
+    /// Its latest update, for those who do not wait.
+    pub latest: Arc<Latest>,
     lane: Arc<Mutex<Lane>>,
 }
 
@@ -103,6 +109,10 @@ pub struct Round {
     begun_ns: u64,
     stand: Mutex<Stand>,
     turn: Mutex<Turn>,
+    /// Whether the GPUs are to remember a long past.
+    remembers: AtomicBool,
+    /// The latest updates of the GPUs in the order of [`Found::gpus`], for those who do not wait.
+    latest: Box<[OnceLock<Arc<Latest>>]>,
     /// A stop is asked for, or the thread is done.
     changed: Condvar,
 }
@@ -118,6 +128,8 @@ impl Round {
             begun_ns: Monotonic.now_ns(),
             stand: Mutex::new(Stand::Starting),
             turn: Mutex::default(),
+            remembers: AtomicBool::new(false),
+            latest: (0..MOST_GPUS).map(|_| OnceLock::new()).collect(),
             changed: Condvar::new(),
         });
         let walking = round.clone();
@@ -149,6 +161,17 @@ impl Round {
             }),
             stand => stand,
         }
+    }
+
+    /// Lets the GPUs remember a long past from now on, those found later too.
+    pub(super) fn remember(&self) {
+        // Relaxed: a wish; the thread looks at it four times a second.
+        self.remembers.store(true, Ordering::Relaxed);
+    }
+
+    /// The latest updates of the GPUs that were found, in their order. Nothing waits.
+    pub(super) fn latest(&self) -> impl Iterator<Item = &Arc<Latest>> {
+        self.latest.iter().map_while(OnceLock::get)
     }
 
     /// Whether its thread has ended.
@@ -212,11 +235,14 @@ impl Round {
             let next_ns = patrol.step(&Monotonic);
             if known != (patrol.cards().len(), patrol.failed().len()) {
                 known = (patrol.cards().len(), patrol.failed().len());
-                *lock(&self.stand) = Stand::Ready(Arc::new(found(patrol)));
+                self.tell(patrol);
             }
             let now_ns = Monotonic.now_ns();
             if now_ns >= settle_ns {
                 self.settle(false);
+                if self.remembers.load(Ordering::Relaxed) {
+                    patrol.cards().iter().for_each(|card| lock(&card.lane).remember());
+                }
                 settle_ns = now_ns + SETTLE_NS;
                 if self.lapse(now_ns) {
                     break;
@@ -228,6 +254,15 @@ impl Round {
             }
         }
         self.settle(true);
+    }
+
+    /// Says what was found.
+    fn tell(&self, patrol: &Patrol) {
+        let found = found(patrol);
+        for (place, gpu) in self.latest.iter().zip(&found.gpus) {
+            place.get_or_init(|| gpu.latest.clone());
+        }
+        *lock(&self.stand) = Stand::Ready(Arc::new(found));
     }
 
     /// Lets windows keep what is theirs; with `is_last` as it stands, since no update comes any more.
@@ -262,8 +297,12 @@ fn found(patrol: &Patrol) -> Found {
     let gpu = |card: &Card| {
         let chosen = selection.chosen.iter().find(|one| one.index == card.device.index as usize);
         let lane = card.lane.clone();
-        let scope = lock(&lane).scope();
-        Gpu { device: card.device.clone(), cuda_index: chosen.and_then(|one| one.cuda_index), scope, lane }
+        let (scope, latest) = {
+            let lane = lock(&lane);
+            (lane.scope(), lane.latest().clone())
+        };
+        let cuda_index = chosen.and_then(|one| one.cuda_index);
+        Gpu { device: card.device.clone(), cuda_index, scope, latest, lane }
     };
     Found {
         gpus: patrol.cards().iter().map(gpu).collect(),

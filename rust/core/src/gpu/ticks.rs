@@ -1,9 +1,14 @@
 //! E(t) of one GPU: its energy at each update of its meter, as far back as memory reaches.
 
+use std::collections::VecDeque;
+
 use crate::units;
 
 /// Updates that are remembered: seven minutes of a 100 ms meter. Longer windows keep their begin ([`super::close`]).
-const KEPT: usize = 4096;
+const KEPT: usize = 1 << 12;
+/// Updates that are remembered for a meter whose whole past may be asked for: 14 hours at 100 ms, 3 at 20 ms. Memory
+/// for them comes as they do, 64 bytes each: 2.3 MB an hour at 100 ms.
+pub const KEPT_LONG: usize = 1 << 19;
 
 /// The energy up to one update of the meter. All figures only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,9 +48,11 @@ impl Tick {
 /// The latest updates, in order. Each keeps its number for as long as it is remembered.
 #[derive(Debug)]
 pub struct Ticks {
-    ring: Box<[Entry]>,
-    /// The number of the next update.
-    next: usize,
+    ring: VecDeque<Entry>,
+    /// The number of the oldest in the ring.
+    first: usize,
+    /// How many are remembered.
+    kept: usize,
 }
 
 /// An update and the interval that it ends.
@@ -70,28 +77,48 @@ impl Entry {
 
 impl Default for Ticks {
     fn default() -> Self {
-        Self { ring: vec![Entry::default(); KEPT].into(), next: 0 }
+        Self { ring: VecDeque::with_capacity(KEPT), first: 0, kept: KEPT }
     }
 }
 
 impl Ticks {
+    /// Remembers everything: for curves that were written down.
+    pub fn boundless() -> Self {
+        Self { ring: VecDeque::new(), first: 0, kept: usize::MAX }
+    }
+
+    /// Remembers the long past from now on: [`KEPT_LONG`] updates.
+    pub fn remember(&mut self) {
+        self.kept = KEPT_LONG;
+    }
+
     /// Adds an update. Time moves on by at least a nanosecond, so that powers exist.
     pub fn push(&mut self, tick: Tick) {
         let before = self.last().copied();
         let earliest_ns = before.map_or(0, |before| before.t_ns + 1);
         let tick = Tick { t_ns: tick.t_ns.max(earliest_ns), ..tick };
-        self.ring[self.next % KEPT] = Entry::after(before.as_ref(), tick);
-        self.next += 1;
+        if self.ring.len() >= self.kept {
+            self.ring.pop_front();
+            self.first += 1;
+        }
+        self.ring.push_back(Entry::after(before.as_ref(), tick));
+    }
+
+    /// A copy of what is remembered from an instant on and of so many updates before it, under the same numbers.
+    pub fn since(&self, t_ns: u64, before: usize) -> Self {
+        let from = self.partition(|tick| tick.t_ns < t_ns).saturating_sub(before).max(self.first_number());
+        let ring = self.ring.range(from - self.first..).copied().collect();
+        Self { ring, first: from, kept: self.kept }
     }
 
     /// The number of the oldest that is remembered.
     pub fn first_number(&self) -> usize {
-        self.next.saturating_sub(KEPT)
+        self.first
     }
 
     /// The number that the next will have.
     pub fn next_number(&self) -> usize {
-        self.next
+        self.first + self.ring.len()
     }
 
     /// An update by its number.
@@ -99,23 +126,24 @@ impl Ticks {
         self.entry(number).map(|entry| &entry.tick)
     }
 
+    /// Every update from a number on that is still remembered.
+    pub fn from(&self, number: usize) -> impl Iterator<Item = &Tick> {
+        let from = number.clamp(self.first, self.next_number());
+        self.ring.range(from - self.first..).map(|entry| &entry.tick)
+    }
+
     fn entry(&self, number: usize) -> Option<&Entry> {
-        (self.first_number()..self.next).contains(&number).then(|| &self.ring[number % KEPT])
+        self.ring.get(number.checked_sub(self.first)?)
     }
 
     /// The latest.
     pub fn last(&self) -> Option<&Tick> {
-        self.get(self.next.checked_sub(1)?)
+        self.ring.back().map(|entry| &entry.tick)
     }
 
     /// The number of the first update for which `is_past` is false. It must be true up to some point and false after.
     pub fn partition(&self, is_past: impl Fn(&Tick) -> bool) -> usize {
-        let (mut low, mut high) = (self.first_number(), self.next);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.get(middle).is_some_and(&is_past) { low = middle + 1 } else { high = middle }
-        }
-        low
+        self.first + self.ring.partition_point(|entry| is_past(&entry.tick))
     }
 
     /// Mean power of the interval that ends with an update, in watts; the first update ends none.
@@ -126,14 +154,14 @@ impl Ticks {
     /// The lowest and the highest power of the intervals that end with these updates, in watts; each as high as it can
     /// have been, so that no uncertain end makes a low one.
     pub fn range_w(&self, numbers: std::ops::Range<usize>) -> (f64, f64) {
-        let first = numbers.start.max(self.first_number()).max(1);
-        let entries = (first..numbers.end.min(self.next)).map(|number| &self.ring[number % KEPT]);
-        entries.fold((f64::INFINITY, 0.0), |(least_w, most_w), entry| {
+        let first = numbers.start.max(self.first).max(1);
+        let last = numbers.end.clamp(first, self.next_number().max(first));
+        let entries = if first < self.next_number() { first - self.first..last - self.first } else { 0..0 };
+        self.ring.range(entries).fold((f64::INFINITY, 0.0), |(least_w, most_w), entry| {
             (entry.most_w.min(least_w), entry.power_w.max(most_w))
         })
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

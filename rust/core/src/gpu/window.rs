@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::close::{Closed, Rule};
 use super::instant::{Instant, Unknown};
 use super::lane::{Lane, State};
+use super::latest::Latest;
 use super::round::{Found, INIT_LIMIT_NS, Round, Stand};
 use crate::clock::{Clock, Monotonic};
 use crate::source::sys;
@@ -84,6 +85,21 @@ impl Window {
         let window = Arc::new(Self { round: self.round.clone(), t0_ns, t1_ns, kept: Mutex::new(kept) });
         self.round.follow(&window);
         window
+    }
+
+    /// Lets the GPUs remember a long past from now on, for spans and series that are asked for later.
+    pub fn remember(&self) {
+        self.round.remember();
+    }
+
+    /// Whether the other is of the same walk round the GPUs: then both know the same past.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.round, &other.round)
+    }
+
+    /// The latest updates of the GPUs that were found, in their order. Nothing waits, and nothing is told after a fork.
+    pub fn latest(&self) -> impl Iterator<Item = &Arc<Latest>> {
+        self.round.latest().filter(|_| !self.is_foreign())
     }
 
     /// Its begin.
