@@ -30,6 +30,7 @@ class Stage:
     gpus: tuple[Mapping[str, object], ...] | None = None
     nvml: Mapping[str, object] = field(default_factory=dict)
     perf: bool = False
+    is_guest: bool = False
     without_rights: bool = False
     without_nvidia_smi: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -129,6 +130,10 @@ def uuid(number: int) -> str:
     return f"GPU-{number:08x}-0000-4000-8000-0123456789ab"
 
 
+def _guest(at_s: float) -> Stage:
+    return Stage((constant(65),), {"domains": [package(constant(65), tick_ns=1_000_000_000)]}, is_guest=True)
+
+
 def _perf_only(at_s: float) -> Stage:
     return Stage((constant(1),), {"domains": []}, perf=True)
 
@@ -176,6 +181,10 @@ SHAPES = (
         "many wraps", "120 W on a counter of 100 J: six wraps, which takes hours on a real one",
         "who reads only at the ends sees none of them (zeus #91), and must say that it cannot know",
         counter(steady(120), range_units=100 << 14, start_units=0, limit_uw=150_000_000),
+    ),
+    Scenario(
+        "virtual machine", "a guest whose counter its host moves once a second", "a window's ends are known to a second only",
+        _guest, tolerance=(-0.2, 0.2), window_s=6.0,
     ),
     Scenario(
         "slow reads", "each read takes 50 ms for 2 s", "a sampler that waits for one meter loses the others' time",

@@ -83,11 +83,28 @@ def missing() -> str | None:
 
 
 def _spec(stage: Stage, folder: Path, seed: int) -> Spec:
-    spec = {"jitter": "client", "seed": seed, **(stage.machine or {})}
+    spec = {"jitter": "client", "seed": seed, "files": {"proc/cpuinfo": _cpuinfo(stage.is_guest)}, **(stage.machine or {})}
     if stage.perf:
         perf_stand_in.write(folder / "tree", {0: [0]}, events={"energy-pkg": perf_stand_in.CPU_CLOCK})
         spec["tree"] = str(folder / "tree")
     return spec
+
+
+def _cpuinfo(is_guest: bool) -> str:
+    """A processor whose counters tick each millisecond; the flag `hypervisor` would say that another machine fakes them."""
+    flags = "fpu msr tsc constant_tsc nonstop_tsc aperfmperf avx2 avx512f" + " hypervisor" * is_guest
+    fields = {
+        "vendor_id": "GenuineIntel",
+        "cpu family": "6",
+        "model": "85",
+        "model name": "Intel(R) Xeon(R) Gold 6226R CPU @ 2.90GHz",
+        "stepping": "7",
+        "cpu MHz": "2900.000",
+        "physical id": "0",
+        "flags": flags,
+    }
+    body = "".join(f"{name}\t: {value}\n" for name, value in fields.items())
+    return "\n".join(f"processor\t: {cpu}\n{body}core id\t\t: {cpu}\n" for cpu in range(os.cpu_count() or 1))
 
 
 def _gpus(stage: Stage, folder: Path, epoch_ns: int, seed: int) -> dict[str, str]:
