@@ -1,0 +1,1 @@
+"""What this project costs and how far it is off, beside every rival, on the same work in the same run."""
