@@ -32,5 +32,8 @@ def stop(meter):
 
 
 def doubts():
-    modelled = [d.id + " is " + d.provenance for d in measurement.domains.values() if d.provenance != "measured"]
-    return ["%s: %s" % pair for pair in measurement.missing] + list(measurement.notes) + modelled
+    remarks = ["%s: %s" % pair for pair in measurement.missing] + list(measurement.notes)
+    for d in measurement.domains.values():
+        remarks += [d.id + " is " + d.provenance] * (d.provenance != "measured")
+        remarks += ["%s: coverage below 1, %s" % (d.id, d.fault or "no fault known")] * (d.coverage < 1)
+    return remarks

@@ -14,7 +14,7 @@ VERSION = subprocess.run(["perf", "version"], stdout=subprocess.PIPE, check=True
 
 def start(meter):
     global process
-    command = ["perf", "stat", "--all-cpus", "--field-separator=,", "--event=" + EVENTS[meter], "sleep", "600"]
+    command = ["perf", "stat", "--all-cpus", "--field-separator=,", "--event=" + EVENTS[meter]]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, universal_newlines=True)
 
 
