@@ -11,6 +11,7 @@ mod errors;
 mod gpu;
 mod interpreter;
 mod meter;
+mod number_lists;
 mod processor;
 mod reading;
 mod recorded;
@@ -37,6 +38,8 @@ mod _core {
     use super::gpu::{GpuEnergy, GpuWindow, Gpus};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter};
+    #[pymodule_export]
+    use super::number_lists::number_list;
     #[pymodule_export]
     use super::processor::Processor;
     #[pymodule_export]
