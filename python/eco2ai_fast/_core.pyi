@@ -241,6 +241,10 @@ def recorded_heights(
     are found quickest. Raises HistoryLost for an instant before the first.
     """
 
+def number_list(text: str, at: int, is_nested: bool) -> tuple[NDArray[float64], int]:
+    """Elements of a JSON list from place `at` of ASCII text on, each a number, or with is_nested the sum of a list of
+    numbers; and the place of the next one. Stops before what is something else or not whole."""
+
 def set_stage(code: int) -> None:
     """The stage that spans begin in from now on, in all threads; 0 is none."""
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from . import _core
 from .tracefile import COLUMNS, changes_of
+from .tracestore import Rows, Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .gpucurves import Card
     from .meter import Meter
     from .tracefile import Writer
+    from .tracestore import Descriptor
 
     Column = NDArray[Any]
 
@@ -71,27 +73,38 @@ class GpuRecorder:
 class GpuTables:
     """Collects the GPUs of a file from its chunks."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Descriptor) -> None:
         self.domains: list[dict[str, Any]] = []
         self.lost = 0
-        self._tables: dict[str, list[Column]] = {}
+        self._file = file
+        self._tables: dict[str, tuple[Rows, Survey]] = {}
 
-    def take(self, kind: bytes, payload: bytes) -> None:
-        """Takes a chunk in, if it is of GPUs."""
+    def take(self, kind: bytes, at: int, payload: bytes) -> None:
+        """Takes a chunk in whose payload begins at byte `at`, if it is of GPUs."""
         if kind == GPUS:
             self.domains = json.loads(payload)
         elif kind == GPU_DATA:
-            for domain, (missing, rows) in zip(self.domains, changes_of(payload, len(self.domains)), strict=True):
-                self._tables.setdefault(domain["uuid"], []).append(rows)
+            changes = changes_of(payload, len(self.domains))
+            for domain, (missing, within, table) in zip(self.domains, changes, strict=True):
+                rows, survey = self._of(domain)
+                rows.add(at + within, table)
+                survey.add(table)
                 self.lost += missing
 
-    def tables(self) -> list[Column]:
-        """The rows of each GPU, in the order of `domains`."""
-        empty = np.zeros((0, len(COLUMNS)), "u8")
-        return [np.concatenate([empty, *self._tables.get(one["uuid"], [])]) for one in self.domains]
+    def tables(self) -> list[tuple[Rows, Survey]]:
+        """Of each GPU where its rows lie and what was learned of them, in the order of `domains`."""
+        found = [self._of(domain) for domain in self.domains]
+        for _, survey in found:
+            survey.settle()
+        return found
+
+    def _of(self, domain: dict[str, Any]) -> tuple[Rows, Survey]:
+        return self._tables.setdefault(domain["uuid"], (Rows(self._file), Survey()))
 
 
-def heights(domain: Any, curve: dict[str, Column], t_ns: Column, is_active: Column | None = None) -> tuple[Column, ...]:
+def heights(
+    domain: Any, curve: Mapping[str, Column], t_ns: Column, is_active: Column | None = None
+) -> tuple[Column, ...]:
     """As `Meter.heights`, of a GPU whose curve was written down, at ascending instants, each once, and the codes of the
     rules behind them. is_active: whether anybody is, from each to the next."""
     active = np.zeros(len(t_ns), bool) if is_active is None else is_active
@@ -102,6 +115,9 @@ def heights(domain: Any, curve: dict[str, Column], t_ns: Column, is_active: Colu
     return found
 
 
-def is_lost(domain: Any, curve: dict[str, Column], end_ns: int) -> bool:
+def is_lost(domain: Any, survey: Survey, end_ns: int) -> bool:
     """Whether a GPU stopped answering long before the end of the trace: it is then known up to there."""
-    return domain.kind == "gpu" and (len(curve["t_ns"]) < 2 or int(curve["t_ns"][-1]) + LOST_NS < end_ns)
+    if domain.kind != "gpu":
+        return False
+    is_short = survey.first is None or survey.last is None or survey.first[0] == survey.last[0]
+    return is_short or int(survey.last[0]) + LOST_NS < end_ns  # type: ignore[index]

@@ -168,8 +168,7 @@ def _flag(table: Column, trace: Trace) -> None:
     """What comes later here weighs more. Raises Mismatch if no request lies within the trace."""
     t0_ns, first_ns, t1_ns = (table[name] for name in ("t0_ns", "first_ns", "t1_ns"))
     flag = table["flag"]
-    for gap in trace.gaps:
-        flag[(t0_ns < int(gap["t1_ns"])) & (t1_ns > int(gap["t0_ns"]))] = GAP
+    flag[_meets_gap(t0_ns, t1_ns, trace)] = GAP
     for step in trace.utc_steps:
         reach_ns = abs(int(step["step_ns"]))
         near = (t0_ns < step["t1_ns"] + reach_ns) & (t1_ns > step["t0_ns"] - reach_ns)
@@ -183,6 +182,18 @@ def _flag(table: Column, trace: Trace) -> None:
             f"no request lies within the trace: they ran from {t0_ns.min()} to {t1_ns.max()} ns, the trace from"
             f" {trace.start_ns} to {trace.end_ns} ns; another boot, another host or another time"
         )
+
+
+def _meets_gap(t0_ns: Column, t1_ns: Column, trace: Trace) -> Column:
+    """Which requests run over a gap of a counted domain."""
+    counted = [one.id for one in trace.domains if one.counted]
+    gaps = trace.gaps
+    gaps = gaps[np.isin(gaps["domain"], counted)]
+    # Of all gaps that begin before a request ends, the one that ends last decides.
+    before = np.searchsorted(gaps["t0_ns"], np.maximum(t1_ns, 0).astype("u8"))
+    reach_ns = np.concatenate([[0], np.maximum.accumulate(gaps["t1_ns"])]).astype("i8")
+    meets: Column = reach_ns[before] > t0_ns
+    return meets
 
 
 def _evaluate(
@@ -252,9 +263,9 @@ def _rest_w(curve: Curve, t0_ns: Column, t1_ns: Column, beyond_ns: list[Column])
 
 def _sensor_rel(trace: Trace) -> float:
     """Of the whole: that of each counted domain by its energy."""
-    energies = {one.id: np.ptp(trace.curves[one.id]["energy_uj"]) for one in trace.domains if one.counted}
-    total_uj = float(sum(energies.values()))
-    weighted = sum(one.sensor_rel * float(energies[one.id]) for one in trace.domains if one.counted)
+    energies = [(one, trace.total_uj(place)) for place, one in enumerate(trace.domains) if one.counted]
+    total_uj = sum(energy_uj for _, energy_uj in energies)
+    weighted = sum(one.sensor_rel * energy_uj for one, energy_uj in energies)
     return weighted / total_uj if total_uj else 0.0
 
 

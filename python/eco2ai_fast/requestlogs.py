@@ -8,9 +8,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+from array import array
 from math import nan
 
 import numpy as np
+
+from ._core import number_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +92,7 @@ def _of_json(file: TextIO, path: str, clock: str | None) -> Log:
                 results.append(_members(stream))
             return _of_vllm(results, path)
         return _of_rows(_lines(first, stream), path, clock)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LogError(f"{path} is no whole JSON: {error}") from None
 
 
@@ -107,11 +110,29 @@ def _members(stream: _Stream) -> dict[str, Any]:
         if stream.peek() != "[":
             found[key] = stream.value()
         elif key in _REDUCED:
-            found[key] = np.array([_REDUCED[key](one) for one in stream.elements()], "f8")
+            found[key] = _reduced(stream, key)
         else:
             for _ in stream.elements():
                 pass
     return found
+
+
+def _reduced(stream: _Stream, key: str) -> Column:
+    """A number for each element of a list: plain ones in portions, any other by itself. Raises LogError."""
+    reduce, column = _REDUCED[key], array("d")
+    elements = stream.elements() if reduce is bool else stream.numbers(reduce is sum)
+    for one in elements:
+        try:
+            if isinstance(one, np.ndarray):
+                column.frombytes(one.tobytes())
+            else:
+                column.append(reduce(one))
+        except (TypeError, ValueError):
+            what = "list of numbers" if reduce is sum else "number"
+            raise LogError(
+                f"request {len(column)}: in {key} stands {json.dumps(one)[:60]}, which is no {what}"
+            ) from None
+    return np.array(column)
 
 
 class _Stream:
@@ -168,6 +189,19 @@ class _Stream:
                 self._at += 1
         self._at += 1
 
+    def numbers(self, is_nested: bool) -> Iterator[Any]:
+        """As `elements` of a list of numbers, or of lists of numbers: where these are plain, arrays of many at a time,
+        the numbers or the sums; else the element itself."""
+        self._take("[")
+        while self.peek() != "]":
+            if self._text.isascii():
+                values, self._at = number_list(self._text, self._at, is_nested)
+                yield values
+            yield self.value()
+            if self.peek() == ",":
+                self._at += 1
+        self._at += 1
+
     def _plain_elements(self) -> Iterator[Any]:
         """Those that are whole in this piece and end as json.dump() ends them: nearly all of them."""
         text, decode = self._text, self._decode
@@ -187,7 +221,8 @@ class _Stream:
         self._at += 1
 
     def _more(self) -> bool:
-        piece = "" if self._is_over else self._file.read(PIECE)
+        # At least as much as is there already: a text of many pieces is not looked at once for each.
+        piece = "" if self._is_over else self._file.read(max(PIECE, len(self._text) - self._at))
         self._is_over = not piece
         if piece:
             self._text, self._at = self._text[self._at :] + piece, 0

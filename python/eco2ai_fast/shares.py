@@ -47,7 +47,7 @@ class Curve:
     def of_meter(cls, meter: _core.Meter | Trace, t_ns: Column, places: list[int] | None = None) -> Curve:
         """The curve of the counted domains of a meter or a trace, or of those at `places`; without a meter's GPUs
         (`gpucurves.add_to`). Raises HistoryLost."""
-        t_ns = np.unique(np.asarray(t_ns, "u8"))
+        t_ns = _each_once(np.asarray(t_ns, "u8"))
         energy_uj, modelled_uj, variance = np.zeros(len(t_ns), "u8"), np.zeros(len(t_ns), "u8"), np.zeros(len(t_ns))
         domains: Sequence[_core.Domain | TraceDomain] = meter.domains
         for place, domain in enumerate(domains):
@@ -101,6 +101,13 @@ class Parts:
         parts.net_uj = total(self.net_uj)
         parts.rest_uj, parts.idle_uj, parts.net_rest_uj = self.rest_uj, self.idle_uj, self.net_rest_uj
         return parts
+
+
+def _each_once(t_ns: Column) -> Column:
+    """Ascending. numpy.unique() does the same with a table of hashes, which takes ten times as long."""
+    t_ns = np.sort(t_ns)
+    once: Column = t_ns[np.concatenate([np.ones(min(len(t_ns), 1), bool), t_ns[1:] != t_ns[:-1]])]
+    return once
 
 
 def divide(

@@ -77,7 +77,7 @@ class Writer:
 
 
 class Chunks:
-    """The whole chunks of a file in order, as (kind, payload).
+    """The whole chunks of a file in order, as (kind, byte at which the payload begins, payload).
 
     Attributes:
         broken: where and why reading ended before the end of the file, in words; None if it did not.
@@ -87,7 +87,7 @@ class Chunks:
         self.path = os.fspath(path)
         self.broken: str | None = None
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+    def __iter__(self) -> Iterator[tuple[bytes, int, bytes]]:
         with open(self.path, "rb") as file:
             self._check_start(file)
             while (chunk := self._next(file)) is not None:
@@ -101,7 +101,7 @@ class Chunks:
         if version != VERSION:
             raise TraceError(f"{self.path} is a trace of version {version}, and this package reads version {VERSION}")
 
-    def _next(self, file: BinaryIO) -> tuple[bytes, bytes] | None:
+    def _next(self, file: BinaryIO) -> tuple[bytes, int, bytes] | None:
         at = file.tell()
         head = file.read(_CHUNK.size)
         if not head:
@@ -110,7 +110,7 @@ class Chunks:
             kind, length, check = _CHUNK.unpack(head)
             payload = file.read(length) if length <= MOST_BYTES else b""
             if len(payload) == length and _check(kind, payload) == check:
-                return kind, payload
+                return kind, at + _CHUNK.size, payload
             if len(payload) == length or length > MOST_BYTES:
                 self.broken = f"the chunk at byte {at} is damaged"
                 return None
@@ -124,15 +124,15 @@ def anchor_of(payload: bytes) -> tuple[int, int, int]:
     return monotonic_ns, boottime_ns, utc_ns
 
 
-def changes_of(payload: bytes, domains: int) -> list[tuple[int, NDArray[Any]]]:
-    """For each domain of a DATA chunk how many changes were lost, and the rows (n, 5)."""
+def changes_of(payload: bytes, domains: int) -> list[tuple[int, int, NDArray[Any]]]:
+    """For each domain of a DATA chunk how many changes were lost, where in it its rows lie, and these (n, 5)."""
     at, found = _ANCHOR.size, []
     for _ in range(domains):
         rows, lost = _ROWS.unpack_from(payload, at)
         at += _ROWS.size
         table = np.frombuffer(payload, "<u8", rows * len(COLUMNS), at).reshape(rows, len(COLUMNS))
+        found.append((lost, at, table))
         at += rows * ROW_BYTES
-        found.append((lost, table))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from .gputraces import GPU_KEYS, GpuRecorder, GpuTables, heights, is_lost
 from .record import head as machine_head
 from .shares import Curve
 from .tracefile import COLUMNS, DATA, DONE, HEAD, Chunks, TraceError, Writer, anchor_of, changes_of
+from .tracestore import FAR_NS, Descriptor, Rows, Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +39,10 @@ UNITS = {
 }
 GAPS = np.dtype([("domain", "U32"), ("t0_ns", "u8"), ("t1_ns", "u8"), ("kind", "U12")])
 STEPS = np.dtype([("t0_ns", "i8"), ("t1_ns", "i8"), ("step_ns", "i8")])
-# Two changes this far apart, in medians and in ns at least, leave the time in between without a shape.
-FAR_MEDIANS, FAR_NS = 20, 2_000_000_000
+# Two changes this far apart, in medians, and FAR_NS at least, leave the time in between without a shape.
+FAR_MEDIANS = 20
+# A height depends on so many changes on each side of its instant, and a few more (curve.rs, NEIGHBOURS).
+MARGIN = 16
 # A change of UTC beyond sleep of the machine that no slewing makes: adjtimex(2) turns the clock by one part in 2000.
 UTC_STEP_NS, SLEW_PART = 10_000_000, 2000
 
@@ -115,31 +119,35 @@ class TraceDomain:
 
 
 class Trace:
-    """Recorded energy curves.
+    """Recorded energy curves. They stay in the file: memory goes with what is asked for, not with the trace's length.
 
     Attributes:
         domains: what was measured (`TraceDomain`). head: all that the file says of the machine and the recorder.
-        curves: for each domain's id a dict of columns (n,), u8: t_ns, energy_uj (since the first reading), half_ns of
-            the instant, estimated_uj (part of energy_uj), uncovered_ns (time up to there that no readings cover).
+        curves: for each domain's id a mapping of columns (n,), u8, each read when it is asked for: t_ns, energy_uj
+            (since the first reading), half_ns of the instant, estimated_uj (part of energy_uj), uncovered_ns (time up
+            to there that no readings cover). `between()` gives a stretch of them.
         anchors: (m, 3), u8: monotonic, boottime and UTC of the same instants, in ns.
         start_ns, end_ns: from when to when all counted domains are known; instants in between have a height.
         is_complete: whether the recorder ended on purpose. lost: changes that were overwritten before it came.
         notes: what a reader must know, each a sentence.
     """
 
-    def __init__(self, path: str, said: dict[str, Any], tables: list[Column], anchors: Column) -> None:
+    def __init__(
+        self, path: str, said: dict[str, Any], rows: list[Rows], surveys: list[Survey], anchors: Column
+    ) -> None:
         self.path, self.head, self.anchors = path, said, anchors
         self.domains = [TraceDomain(one) for one in said["domains"]]
-        columns = (dict(zip(COLUMNS, np.ascontiguousarray(table.T), strict=True)) for table in tables)
-        self.curves: dict[str, dict[str, Column]] = dict(zip((one.id for one in self.domains), columns, strict=True))
-        latest_ns = max((int(one["t_ns"][-1]) for one in self.curves.values() if len(one["t_ns"])), default=0)
-        self.lost_gpus = [one.id for one in self.domains if is_lost(one, self.curves[one.id], latest_ns)]
-        counted = [one.id for one in self.domains if one.counted and one.id not in self.lost_gpus]
-        known = [self.curves[one]["t_ns"] for one in counted]
-        if not known or any(len(t_ns) < 2 for t_ns in known):
+        self.curves: dict[str, Rows] = dict(zip((one.id for one in self.domains), rows, strict=True))
+        self._surveys = surveys
+        both = list(zip(self.domains, surveys, strict=True))
+        latest_ns = max((int(one.last[0]) for one in surveys if one.last is not None), default=0)
+        self.lost_gpus = {one.id: survey for one, survey in both if is_lost(one, survey, latest_ns)}
+        known = [survey for one, survey in both if one.counted and one.id not in self.lost_gpus]
+        ends = [(one.first[0], one.last[0]) for one in known if one.first is not None and one.last is not None]
+        if not ends or len(ends) < len(known) or any(first == last for first, last in ends):
             raise TraceError(f"{path} ends before every counted domain changed twice: record for longer")
-        self.start_ns = max(int(t_ns[0]) for t_ns in known)
-        self.end_ns = min(int(t_ns[-1]) for t_ns in known)
+        self.start_ns = max(int(first) for first, _ in ends)
+        self.end_ns = min(int(last) for _, last in ends)
         self.is_complete = False
         self.lost = 0
         self.notes: tuple[str, ...] = ()
@@ -157,20 +165,37 @@ class Trace:
     @property
     def pace_ns(self) -> int:
         """Usual distance of two changes of the slowest counted domain."""
-        counted = [self.curves[one.id]["t_ns"] for one in self.domains if one.counted]
-        return max(_median_step(t_ns) for t_ns in counted)
+        both = zip(self._surveys, self.domains, strict=True)
+        return max(one.median_step_ns for one, domain in both if domain.counted)
+
+    def between(self, domain: str, t0_ns: int, t1_ns: int) -> dict[str, Column]:
+        """The changes of a domain from t0_ns to t1_ns, as columns. Raises KeyError for a domain there is not."""
+        table = self.curves[domain].between(t0_ns, t1_ns)
+        return dict(zip(COLUMNS, np.ascontiguousarray(table.T), strict=True))
+
+    def total_uj(self, place: int) -> int:
+        """Energy of the domain at `place` from its first change to its last."""
+        survey, energy = self._surveys[place], COLUMNS.index("energy_uj")
+        return 0 if survey.first is None or survey.last is None else int(survey.last[energy] - survey.first[energy])
 
     def heights(self, place: int, t_ns: Column) -> tuple[Column, Column, Column, Column]:
         """As `Meter.heights`: energy and estimated part in uJ, one sigma in uJ, uncovered ns, of the domain at `place`
         up to each instant. Raises HistoryLost for an instant before its first change."""
         domain = self.domains[place]
-        columns = self.curves[domain.id]
-        t_ns = np.ascontiguousarray(t_ns, "u8")
+        t_ns = np.asarray(t_ns, "u8")
         if domain.kind == "gpu":
             each, back = np.unique(t_ns, return_inverse=True)
-            return tuple(column[back] for column in heights(domain, columns, each)[:4])  # type: ignore[return-value]
-        curve = tuple(columns[name] for name in COLUMNS)
-        return _core.recorded_heights(curve, round(domain.tick_s * 1e9), t_ns)  # type: ignore[arg-type]
+            return tuple(column[back] for column in heights(domain, self.curves[domain.id], each)[:4])  # type: ignore[return-value]
+        order = np.argsort(t_ns, kind="stable")
+        ascending = np.ascontiguousarray(t_ns[order])
+        found = tuple(np.empty(len(t_ns), kind) for kind in ("u8", "u8", "f8", "u8"))
+        for begin, end, rows in self.curves[domain.id].stretches(ascending, MARGIN):
+            curve: Any = tuple(np.ascontiguousarray(rows.T))
+            told = _core.recorded_heights(curve, round(domain.tick_s * 1e9), ascending[begin:end])
+            for column, values in zip(found, told, strict=True):
+                column[order[begin:end]] = values
+        total_uj, estimated_uj, sigma_uj, uncovered_ns = found
+        return total_uj, estimated_uj, sigma_uj, uncovered_ns
 
     def energy_between(self, t0_ns: ArrayLike, t1_ns: ArrayLike) -> Column:
         """As `Meter.energy_between` over arrays: a structured array (n,) with t0_ns, t1_ns, energy_j, measured_j,
@@ -189,19 +214,13 @@ class Trace:
     def gaps(self) -> Column:
         """Where the curves say less, as rows of domain, t0_ns, t1_ns and kind: "unread" (no unbroken readings: the
         energy was estimated) or "unshaped" (energy known in total, but not when: nothing was read in between)."""
-        rows: list[tuple[str, int, int, str]] = []
-        for domain in self.domains:
-            t_ns, uncovered_ns = (self.curves[domain.id][name] for name in ("t_ns", "uncovered_ns"))
-            if len(t_ns) < 2:
-                continue
-            is_unread = np.diff(uncovered_ns) > 0
-            is_far = np.diff(t_ns) > max(FAR_NS, FAR_MEDIANS * _median_step(t_ns))
-            rows += [
-                (domain.id, int(t_ns[at]), int(t_ns[at + 1]), "unread" if is_unread[at] else "unshaped")
-                for at in np.flatnonzero(is_unread | is_far)
-            ]
-        ends_ns = {name: self.curves[name]["t_ns"][-1:] for name in self.lost_gpus}
-        rows += [(name, int(t_ns[0]), self.end_ns, "unread") for name, t_ns in ends_ns.items() if len(t_ns)]
+        rows = [
+            (domain.id, *gap)
+            for domain, survey in zip(self.domains, self._surveys, strict=True)
+            for gap in survey.gaps(max(FAR_NS, FAR_MEDIANS * survey.median_step_ns))
+        ]
+        ends_ns = ((name, survey.last) for name, survey in self.lost_gpus.items())
+        rows += [(name, int(last[0]), self.end_ns, "unread") for name, last in ends_ns if last is not None]
         return np.array(sorted(rows, key=lambda row: row[1]), GAPS)
 
     def monotonic_ns(self, utc_ns: Column) -> Column:
@@ -225,28 +244,18 @@ class Trace:
 
     def to_npz(self, path: str | os.PathLike[str]) -> None:
         """Writes `head` (JSON), `anchors` and for each domain `<id>/<column>` as numpy's .npz."""
-        import json
+        from .traceforms import write_npz
 
-        arrays = {f"{one}/{name}": column for one, curve in self.curves.items() for name, column in curve.items()}
-        np.savez_compressed(path, head=np.array(json.dumps(self.head)), anchors=self.anchors, **arrays)  # type: ignore[arg-type]
+        write_npz(self, path)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Writes one table of all changes with the domain's id as a column, and `head` as metadata "eco2ai_fast".
 
         Raises ImportError without pyarrow.
         """
-        import json
-        from importlib import import_module
+        from .traceforms import write_parquet
 
-        pyarrow: Any = import_module("pyarrow")
-        ids = list(self.curves)
-        lengths = [len(self.curves[one]["t_ns"]) for one in ids]
-        number = pyarrow.array(np.repeat(np.arange(len(ids), dtype="i4"), lengths))
-        table = {"domain": pyarrow.DictionaryArray.from_arrays(number, ids)}
-        table |= {name: pyarrow.array(np.concatenate([self.curves[one][name] for one in ids])) for name in COLUMNS}
-        said = {b"eco2ai_fast": json.dumps(self.head).encode()}
-        whole = pyarrow.table(table).replace_schema_metadata(said)
-        import_module("pyarrow.parquet").write_table(whole, os.fspath(path))
+        write_parquet(self, path)
 
     def __repr__(self) -> str:
         length_s = (self.end_ns - self.start_ns) / 1e9
@@ -271,35 +280,42 @@ class _Written:
 
     def heights(self, t_ns: Column, is_active: Column) -> Heights | None:
         curve = self._trace.curves[self.id]
-        return Heights(*heights(self._domain, curve, t_ns, is_active)) if len(curve["t_ns"]) > 1 else None
+        return Heights(*heights(self._domain, curve, t_ns, is_active)) if curve.count > 1 else None
 
 
 def load_trace(path: str | os.PathLike[str]) -> Trace:
     """Reads a trace up to its last whole chunk. Raises TraceError for what is none, OSError if it cannot be read."""
     chunks = Chunks(path)
+    file = Descriptor(chunks.path)
     said: dict[str, Any] | None = None
-    tables: list[list[Column]] = []
-    anchors: list[tuple[int, int, int]] = []
+    rows: list[Rows] = []
+    surveys: list[Survey] = []
+    anchors = array("Q")
     lost, is_complete = 0, False
-    gpus = GpuTables()
-    for kind, payload in chunks:
-        gpus.take(kind, payload)
+    gpus = GpuTables(file)
+    for kind, at, payload in chunks:
+        gpus.take(kind, at, payload)
         if kind == HEAD:
             said = _head(payload, chunks.path)
-            tables = [[] for _ in said["domains"]]
+            rows, surveys = [Rows(file) for _ in said["domains"]], [Survey() for _ in said["domains"]]
         elif kind in (DATA, DONE):
-            anchors.append(anchor_of(payload))
+            anchors.extend(anchor_of(payload))
             is_complete = kind == DONE
         if kind == DATA:
-            for table, (missing, rows) in zip(tables, changes_of(payload, len(tables)), strict=True):
-                table.append(rows)
+            for index, survey, (missing, within, table) in zip(
+                rows, surveys, changes_of(payload, len(rows)), strict=True
+            ):
+                index.add(at + within, table)
+                survey.add(table)
                 lost += missing
     if said is None or not anchors:
         raise TraceError(f"{chunks.path} holds no readings: {chunks.broken or 'the recorder was ended at its begin'}")
-    empty = np.zeros((0, len(COLUMNS)), "u8")
-    curves = [np.concatenate([empty, *one]) for one in tables] + gpus.tables()
+    for survey in surveys:
+        survey.settle()
+    cards = gpus.tables()
     said["domains"] = [*_beside(said["domains"], gpus.domains), *gpus.domains]
-    trace = Trace(chunks.path, said, curves, np.array(anchors, "u8"))
+    rows, surveys = rows + [one for one, _ in cards], surveys + [one for _, one in cards]
+    trace = Trace(chunks.path, said, rows, surveys, np.frombuffer(anchors, "u8").reshape(-1, 3))
     trace.is_complete, trace.lost = is_complete and chunks.broken is None, lost + gpus.lost
     trace.notes = tuple(_notes(trace, chunks.broken))
     return trace
@@ -344,7 +360,3 @@ def _notes(trace: Trace, broken: str | None) -> list[str]:
     if len(steps_ns):
         notes.append(f"UTC was set {len(steps_ns)} times, by {steps_ns[np.argmax(abs(steps_ns))] / 1e9:+.3f} s at most")
     return notes
-
-
-def _median_step(t_ns: Column) -> int:
-    return int(np.median(np.diff(t_ns))) if len(t_ns) > 1 else 0

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "python/eco2ai_fast"
 
 # A file may use what stands in an earlier row. `sys` is source/sys.rs: the system calls below everything.
 CORE_ROWS = (
-    {"units", "error", "sync"},
+    {"units", "error", "sync", "number_lists"},
     {"sys", "edges"},
     {"clock"},
     {"domain", "sample"},
@@ -36,7 +36,8 @@ PACKAGE_ROWS = (
     {"measurement"},
     {"bins"},
     {"tracefile", "requestlogs", "shares"},
-    {"gpucurves"},
+    {"tracestore"},
+    {"gpucurves", "traceforms"},
     {"meter", "presentation", "energies", "record", "decorator"},
     {"stopwatch", "ranks"},
     {"streams", "span_columns"},

@@ -38,6 +38,7 @@ pub mod gpu;
 pub mod integrate;
 pub mod keepalive;
 pub mod meter;
+pub mod number_lists;
 pub mod panel;
 pub mod published;
 pub mod recorded;

@@ -12,6 +12,7 @@ mod gpu;
 mod gpu_curve;
 mod interpreter;
 mod meter;
+mod number_lists;
 mod processor;
 mod reading;
 mod recorded;
@@ -40,6 +41,8 @@ mod _core {
     use super::gpu_curve::{GpuCurve, gpu_heights, gpu_rules};
     #[pymodule_export]
     use super::meter::{Domain, Finding, Meter, findings};
+    #[pymodule_export]
+    use super::number_lists::number_list;
     #[pymodule_export]
     use super::processor::Processor;
     #[pymodule_export]
