@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from .measurement import NS_PER_S, UJ_PER_J
 from .requestlogs import Log, LogError, read_log
 from .requests import Report, evaluate
 from .shares import Curve
+from .spans import idle_power
 from .traces import Trace, load_trace, with_gpus
 
 TYPE_CHECKING = False
@@ -90,6 +91,8 @@ def join(
     """
     trace = trace if isinstance(trace, Trace) else load_trace(trace)
     several: list[Any] = list(logs) if isinstance(logs, (list, tuple)) else [logs]
+    if not several:
+        raise LogError("there is no log to join")
     read = [one if isinstance(one, Log) else read_log(one, clock) for one in several]
     notes = [*trace.notes, *(note for log in read for note in _check(log, trace))]
     table = np.concatenate([_table(log, trace) for log in read])
@@ -221,7 +224,7 @@ def _evaluate(
         inside["units"],
         weights=_weights(inside, split),
         unfinished=(beyond_ns[0], beyond_ns[1]),
-        idle_w=idle,
+        idle_w=idle_power(idle),
         sensor_rel=_sensor_rel(trace),
         failed=inside["failed"],
         unit=unit,
@@ -245,7 +248,7 @@ def _weights(rows: Column, split: str | tuple[float, float]) -> tuple[Column, Co
         before, after = np.maximum(middle_ns - rows["t0_ns"], 1), np.maximum(rows["t1_ns"] - middle_ns, 1)
         # Its first token comes out of the prefill.
         return rows["input_units"] / before, np.maximum(rows["units"] - 1, 0) / after
-    if isinstance(split, str) or len(split) != 2 or min(split) < 0 or not max(split) > 0:
+    if isinstance(split, str) or len(split) != 2 or min(split) < 0 or not 0 < max(split) < inf:
         raise ValueError(f'split is "equal", "tokens" or a pair of weights, not {split!r}')
     return np.full(len(rows), float(split[0])), np.full(len(rows), float(split[1]))
 

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 CLOCKS = ("monotonic_ns", "seconds", "utc")
 PIECE = 1 << 20
+# Nanoseconds beyond that have no place in 64 bits.
+MOST_S = 9e9
 # How much of a number may be left behind when its begin already reads as one: ".", or "e-".
 MOST_TAIL = 2
 _NEEDED = ("start_times", "ttfts", "itls", "output_lens")
+# What vLLM writes in any case.
+_OF_SUMMARY = ("completed", "request_throughput", "total_output_tokens")
 # Of vLLM's file we keep numbers of requests; texts are passed over one at a time.
 _REDUCED: dict[str, Callable[[Any], float]] = {
     "start_times": float,
@@ -76,24 +80,38 @@ def read_log(path: str | os.PathLike[str], clock: str | None = None) -> Log:
     path = os.fspath(path)
     if clock not in (None, *CLOCKS):
         raise LogError(f"the clock is one of {', '.join(CLOCKS)}, not {clock!r}")
-    with open(path, encoding="utf-8", newline="") as file:
-        if path.endswith(".csv"):
-            return _of_rows(csv.DictReader(file), path, clock)
-        return _of_json(file, path, clock)
+    # Spreadsheets put a byte order mark at the begin.
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        try:
+            if path.lower().endswith(".csv"):
+                return _of_rows(csv.DictReader(file, skipinitialspace=True), path, clock)
+            return _of_json(file, path, clock)
+        except UnicodeDecodeError as error:
+            raise LogError(f"{path} is no text in UTF-8: {error}") from None
 
 
 def _of_json(file: TextIO, path: str, clock: str | None) -> Log:
     try:
         stream = _Stream(file)
+        if stream.peek() == "[":
+            return _of_rows(_objects(stream), path, clock)
         first = _members(stream) if stream.peek() == "{" else {}
-        if set(_NEEDED) & set(first):
+        if "start" not in first and set(_NEEDED + _OF_SUMMARY) & set(first):
             results = [first]
             while stream.peek():
                 results.append(_members(stream))
             return _of_vllm(results, path)
         return _of_rows(_lines(first, stream), path, clock)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise LogError(f"{path} is no whole JSON: {error}") from None
+
+
+def _objects(stream: _Stream) -> Iterator[dict[str, Any]]:
+    """Of a list of them."""
+    for one in stream.elements():
+        if not isinstance(one, dict):
+            raise json.JSONDecodeError(f"a request is an object, not {json.dumps(one)[:40]}", "", 0)
+        yield one
 
 
 def _lines(first: dict[str, Any], stream: _Stream) -> Iterator[dict[str, Any]]:
@@ -126,7 +144,7 @@ def _reduced(stream: _Stream, key: str) -> Column:
             if isinstance(one, np.ndarray):
                 column.frombytes(one.tobytes())
             else:
-                column.append(reduce(one))
+                column.append(nan if one is None else reduce(one))
         except (TypeError, ValueError):
             what = "list of numbers" if reduce is sum else "number"
             raise LogError(
@@ -241,10 +259,17 @@ def _of_vllm(results: list[dict[str, Any]], path: str) -> Log:
     lengths = {key: len(columns[key]) for key in _NEEDED}
     if len(set(lengths.values())) > 1:
         raise LogError(f"{path} has columns of different lengths: {lengths}")
+    if not lengths["start_times"]:
+        raise LogError(f"{path} holds no requests")
     start_s, first_s = columns["start_times"], columns["start_times"] + columns["ttfts"]
-    has_first = columns["ttfts"] > 0
-    first_ns = np.where(has_first, _whole_ns(first_s), 0)
-    log = Log(_whole_ns(start_s), first_ns, _whole_ns(first_s + columns["itls"]), "seconds", "token")
+    has_first, end_s = columns["ttfts"] > 0, first_s + columns["itls"]
+    # Without a begin or an end that is a number it ends before it begins, which is flagged.
+    is_known = (np.abs(start_s) < MOST_S) & (np.abs(end_s) < MOST_S)
+    start_ns, first_ns, end_ns = (
+        _whole_ns(np.where(mask, column, instead))
+        for mask, column, instead in ((is_known, start_s, 0), (is_known & has_first, first_s, 0), (is_known, end_s, -1))
+    )
+    log = Log(start_ns, first_ns, end_ns, "seconds", "token")
     log.units = columns["output_lens"]
     log.input_units = _or_unknown(columns["input_lens"], len(log))
     log.failed = (_or_unknown(columns["errors"], len(log)) == 1) | ~has_first
@@ -271,9 +296,10 @@ def _of_rows(rows: Iterator[dict[str, Any]], path: str, clock: str | None) -> Lo
     row: dict[str, Any] = {}
     for number, row in enumerate(rows, 1):
         try:
-            clock = clock or _clock_of(row["start"])
-            starts.append(_ns(row["start"], clock))
-            ends.append(_ns(row["end"], clock))
+            start, end = _needed(row, "start"), _needed(row, "end")
+            clock = clock or _clock_of(start)
+            starts.append(_ns(start, clock))
+            ends.append(_ns(end, clock))
             firsts.append(_ns(row["first_output"], clock) if row.get("first_output") else 0)
             units.append(_number(row.get("units")))
             inputs.append(_number(row.get("input_units")))
@@ -289,6 +315,13 @@ def _of_rows(rows: Iterator[dict[str, Any]], path: str, clock: str | None) -> Lo
     log.units, log.input_units, log.failed = np.array(units), np.array(inputs), np.array(failed)
     log.host_hash, log.boot_id = row.get("host_hash"), row.get("boot_id")
     return log
+
+
+def _needed(row: dict[str, Any], name: str) -> Any:
+    """Raises KeyError for what is missing or empty."""
+    if row.get(name) in (None, ""):
+        raise KeyError(name)
+    return row[name]
 
 
 def _clock_of(value: Any) -> str:
@@ -338,8 +371,6 @@ def _iso_ns(text: str) -> int:
 
 
 def _whole_ns(seconds: Column) -> Column:
-    if not np.isfinite(seconds).all():
-        raise LogError(f"request {int(np.flatnonzero(~np.isfinite(seconds))[0])} has no time that is a number")
     return np.rint(seconds * 1e9).astype("i8")
 
 

@@ -145,7 +145,7 @@ class Report:
             no failed ones, and none before the steady state begins at row `steady_from`.
         energy_j, net_j: a `Spread` of joules per request; prefill_j, decode_j: before and after the first output.
         latency_s, first_output_s: a `Spread` of seconds.
-        units, per_unit_j, per_unit_bound_j, net_per_unit_j, units_per_j, units_per_s.
+        units, per_unit_j, per_unit_bound_j, net_per_unit_j, units_per_j, units_per_s: over those whose units are known.
         whole_j: all energy from the first begin to the last end. rest_j: what was used while no request ran.
             unfinished_j: the part of requests that have not ended. With rows["energy_j"] they add up to whole_j.
         idle_w, idle_j, net_rest_j, unfinished_net_j: with an idle power; with rows["net_j"] they add up to whole_j.
@@ -180,11 +180,17 @@ class Report:
         self.latency_s = Spread(seconds, nan, "s")
         until_first = np.where(rows["first_ns"] > 0, (rows["first_ns"] - rows["t0_ns"]) / NS_PER_S, nan)
         self.first_output_s = Spread(until_first, nan, "s")
-        self.units = float(rows["units"].sum())
-        self.per_unit_j = _ratio(float(rows["energy_j"].sum()), self.units)
+        self._count_units(rows)
+
+    def _count_units(self, rows: Column) -> None:
+        """Over the requests whose units are known."""
+        rows = rows[~np.isnan(rows["units"])]
+        used_j = float(rows["energy_j"].sum())
+        self.units = float(rows["units"].sum()) if len(rows) else nan
+        self.per_unit_j = _ratio(used_j, self.units)
         self.net_per_unit_j = _ratio(float(rows["net_j"].sum()), self.units)
         self.per_unit_bound_j = _ratio(self.energy_j.bound * len(rows), self.units)
-        self.units_per_j = _ratio(self.units, float(rows["energy_j"].sum()))
+        self.units_per_j = _ratio(self.units, used_j)
         span_s = (int(rows["t1_ns"].max()) - int(rows["t0_ns"].min())) / NS_PER_S if len(rows) else 0.0
         self.units_per_s = _ratio(self.units, span_s)
 
@@ -221,7 +227,7 @@ class Report:
 
     def __repr__(self) -> str:
         lines = [
-            f"{self.requests} requests, {self.units:g} {self.unit}s"
+            f"{self.requests} requests, {'unknown' if self.units != self.units else f'{self.units:g}'} {self.unit}s"
             f" ({self.warmup} before the steady state, {self.failed} failed)",
             f"per request: {self.energy_j!r}",
             f"per {self.unit}: {si(self.per_unit_j, 'J')} ± {si(self.per_unit_bound_j, 'J', 2)}, "

@@ -139,6 +139,53 @@ def test_a_result_without_details_says_which_option_writes_them(tmp_path: Path, 
         read_log(vllm(tmp_path / "r", [10.0], 0.5, [0.5], **{missing: None}))
 
 
+def test_a_result_that_was_not_saved_in_detail_says_which_option_does_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps({"completed": 10, "request_throughput": 3.0, "total_output_tokens": 5}))
+    with pytest.raises(LogError, match=r"has no start_times, ttfts.*--save-detailed"):
+        read_log(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"start_times": ["soon", 1011.0]}, 'request 0: in start_times stands "soon", which is no number'),
+        ({"itls": [[0.1], 0.1]}, "request 1: in itls stands 0.1, which is no list of numbers"),
+        ({"itls": [[0.1], ["a"]]}, "request 1: in itls"),
+        ({"start_times": [], "ttfts": [], "itls": [], "output_lens": []}, "holds no requests"),
+    ],
+)
+def test_what_is_no_number_names_request_and_field(tmp_path: Path, values: Any, what: str) -> None:
+    with pytest.raises(LogError) as raised:
+        read_log(vllm(tmp_path / "r", [10.0, 11.0], 0.5, [0.5], **values))
+    assert what in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ttfts": [0.5, None, 0.5]},
+        {"itls": [[0.5], None, [0.5]]},
+        {"start_times": [1010.0, float("nan"), 1012.0]},
+        {"start_times": [1010.0, 1e300, 1012.0]},
+        {"start_times": [1010.0, None, 1012.0]},
+    ],
+)
+def test_a_request_without_a_time_is_flagged_and_the_others_are_joined(
+    tmp_path: Path, trace: Path, values: Any
+) -> None:
+    joined = eco.join(vllm(tmp_path / "r", [10.0, 11.0, 12.0], 0.5, [0.5], **values), trace)
+    assert flags(joined) == ["ok", "bad times", "ok"]
+    assert joined.rows["energy_j"][[0, 2]].tolist() == pytest.approx([120, 120])
+    assert np.isnan(joined.rows["energy_j"][1])
+
+
+def test_joules_per_token_are_over_requests_that_say_how_many(tmp_path: Path, trace: Path) -> None:
+    joined = eco.join(vllm(tmp_path / "r", [10.0, 20.0], 0.5, [0.5], output_lens=[4, None]), trace)
+    assert joined.report.units == 4 and joined.report.per_unit_j == pytest.approx(30)
+    assert joined.report.requests == 2
+
+
 def test_columns_of_different_length_and_broken_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="different lengths"):
         read_log(vllm(tmp_path / "r", [10.0, 11.0], 0.5, [0.5], ttfts=[0.1]))
@@ -207,6 +254,92 @@ def test_a_plain_log_without_begin_or_with_words_names_the_request(tmp_path: Pat
         read_log(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("r.csv", "\ufeffstart,end\r\n1010,1011\r\n"),
+        ("r.CSV", "start, end\n1010, 1011\n"),
+        ("r.jsonl", '\ufeff{"start": 1010, "end": 1011}\n'),
+        ("r.json", '[{"start": 1010, "end": 1011, "tags": ["a"]}]'),
+    ],
+)
+def test_files_as_spreadsheets_and_other_clients_write_them_are_read(
+    tmp_path: Path, trace: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    joined = eco.join(tmp_path / name, trace)
+    assert joined.rows["energy_j"].tolist() == [pytest.approx(120)]
+    assert "unknown units" in repr(joined)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("r.csv", "start,end\n1010\n", "request 1: there is no 'end'"),
+        ("r.jsonl", '{"start": null, "end": 1011}', "request 1: there is no 'start'"),
+        ("r.json", "[1, 2]", "a request is an object, not 1"),
+        ("r.json", '{"a": ' + "[" * 100_000, "no whole JSON"),
+        ("r.json", '{"start" 5}', "no whole JSON"),
+    ],
+)
+def test_what_no_request_can_be_read_from_says_so(tmp_path: Path, name: str, text: str, what: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(LogError) as raised:
+        read_log(tmp_path / name)
+    assert what in str(raised.value) and name in str(raised.value)
+
+
+def test_what_is_no_utf8_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    for name in ("r.jsonl", "r.csv"):
+        (tmp_path / name).write_bytes(b"start,end\n\xff\xfe,1\n" if name == "r.csv" else b'{"start": "\xff\xfe"}')
+        with pytest.raises(LogError, match=name):
+            read_log(tmp_path / name)
+
+
+def test_only_gaps_of_counted_domains_flag_a_request(tmp_path: Path) -> None:
+    said = head("package-0", "core")
+    said["domains"][1]["counted"] = False
+    t_ns = START_NS + np.arange(2000, dtype="u8") * 10_000_000
+    writer = Writer(tmp_path / "t", said)
+    writer.data(anchor(int(t_ns[-1])), [(0, rows(t_ns, 100.0)), (0, rows(t_ns[[0, 1, 2, 3, 1998, 1999]], 50.0))])
+    writer.done(anchor(int(t_ns[-1])))
+    joined = eco.join(vllm(tmp_path / "r", [5.0], 0.5, [0.5]), tmp_path / "t")
+    assert flags(joined) == ["ok"] and len(joined.trace.gaps) == 1
+
+
+@shared
+@given(
+    gaps=st.lists(st.tuples(st.integers(0, 40), st.integers(3, 15)), min_size=1, max_size=4),
+    starts=st.lists(st.floats(0, 55), min_size=1, max_size=10),
+)
+def test_a_request_meets_a_gap_if_and_only_if_it_runs_while_one_lasts(
+    tmp_path: Path, gaps: list[tuple[int, int]], starts: list[float]
+) -> None:
+    t_ns = START_NS + np.arange(6001, dtype="u8") * 10_000_000
+    writer = Writer(tmp_path / "t", head(*(f"package-{place}" for place in range(len(gaps)))))
+    apart = [
+        t_ns[(t_ns <= START_NS + at * NS_PER_S) | (t_ns >= START_NS + (at + long) * NS_PER_S)] for at, long in gaps
+    ]
+    writer.data(anchor(int(t_ns[-1])), [(0, rows(one, 100.0)) for one in apart])
+    writer.done(anchor(int(t_ns[-1])))
+    joined = eco.join(vllm(tmp_path / "r", starts, 0.5, [0.5]), tmp_path / "t")
+    for row, start in zip(joined.rows, starts, strict=True):
+        meets = any(start < at + long - 1e-6 and start + 1 > at + 1e-6 for at, long in gaps)
+        touches = any(abs(start - at - long) < 1e-5 or abs(start + 1 - at) < 1e-5 for at, long in gaps)
+        assert touches or (FLAGS[row["flag"]] == "in a gap") == meets, (start, gaps)
+
+
+@pytest.mark.parametrize("idle", [float("nan"), -3.0, float("inf"), "much"])
+def test_an_idle_power_that_is_none_is_refused(tmp_path: Path, trace: Path, idle: Any) -> None:
+    with pytest.raises(ValueError, match="idle"):
+        eco.join(vllm(tmp_path / "r", [10.0], 0.5, [0.5]), trace, idle=idle)
+
+
+def test_nothing_to_join_is_refused(trace: Path) -> None:
+    with pytest.raises(LogError, match="no log"):
+        eco.join([], trace)
+
+
 def test_where_utc_was_set_meanwhile_requests_in_utc_are_flagged(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "t", head("package-0"))
     for second in range(20):
@@ -242,7 +375,7 @@ def test_requests_in_utc_of_another_host_are_joined_with_a_word_of_warning(tmp_p
     assert "only as good as the clocks were set" in joined.notes[0]
 
 
-@pytest.mark.parametrize("split", ["units", (1.0,), (-1.0, 1.0), (0.0, 0.0)])
+@pytest.mark.parametrize("split", ["units", (1.0,), (-1.0, 1.0), (0.0, 0.0), (float("inf"), 1.0)])
 def test_a_split_there_is_not_is_refused(tmp_path: Path, trace: Path, split: Any) -> None:
     with pytest.raises(ValueError, match="split is"):
         eco.join(vllm(tmp_path / "r", [10.0], 0.5, [0.5]), trace, split=split)
