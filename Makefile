@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
 
-.PHONY: loom demo test test-rust test-python lint wheel bench clean cargo
+.PHONY: loom demo test test-rust test-python lint wheel bench versus ratios clean cargo
 
 cargo:
 	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -45,6 +45,15 @@ bench: cargo $(BIN)/python  ## what the hot paths cost beside bare equivalents, 
 	cargo bench --package eco2ai-fast-core --bench sampler
 	$(BIN)/python benches/bench_surface.py
 	$(BIN)/python benches/bench_span.py
+
+versus: cargo $(BIN)/python  ## us and every rival on the same work; QUICK=1 for a quarter of an hour (root, /dev/fuse)
+	$(BIN)/pip install --quiet '.[test]'
+	PYTHONPATH=benches $(BIN)/python -m versus $(if $(QUICK),--quick)
+	PYTHONPATH=benches $(BIN)/python -m versus.table
+
+ratios: cargo $(BIN)/python  ## every figure that was ever stated, printed again in one run (root, /dev/fuse)
+	$(BIN)/pip install --quiet '.[demo,test]'
+	PYTHONPATH=benches $(BIN)/python -m versus.ratios
 
 clean:
 	rm -rf $(VENV) target dist
