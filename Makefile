@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
 
-.PHONY: loom demo test test-rust test-python lint wheel bench clean cargo
+.PHONY: conformance loom demo test test-rust test-python lint wheel bench clean cargo
 
 cargo:
 	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -45,6 +45,12 @@ bench: cargo $(BIN)/python  ## what the hot paths cost beside bare equivalents, 
 	cargo bench --package eco2ai-fast-core --bench sampler
 	$(BIN)/python benches/bench_surface.py
 	$(BIN)/python benches/bench_span.py
+
+RIVALS := eco2ai_fast codecarbon pyjoules zeus carbontracker eco2ai perun
+conformance: cargo $(BIN)/python  ## every tool in every scenario of known power, as root; PLAY=--quick for a quarter of them
+	PYTHONPATH=benches $(BIN)/python -m versus.environments $(RIVALS)
+	PYTHONPATH=conformance $(BIN)/python -m eco2ai_fast_conformance $(PLAY) \
+	--output benches/results/conformance.json --markdown conformance/SCOREBOARD.md
 
 clean:
 	rm -rf $(VENV) target dist
