@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get install rustup && rustup default stable; elsewhere: https://rustup.rs) and run make again
 
-.PHONY: loom demo test test-rust test-python lint wheel bench versus ratios clean cargo
+.PHONY: conformance loom demo test test-rust test-python lint wheel bench versus ratios clean cargo
 
 cargo:
 	@command -v cargo >/dev/null || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -54,6 +54,12 @@ versus: cargo $(BIN)/python  ## us and every rival on the same work; QUICK=1 for
 ratios: cargo $(BIN)/python  ## every figure that was ever stated, printed again in one run (root, /dev/fuse)
 	$(BIN)/pip install --quiet '.[demo,test]'
 	PYTHONPATH=benches $(BIN)/python -m versus.ratios
+
+RIVALS := eco2ai_fast codecarbon pyjoules zeus carbontracker eco2ai perun
+conformance: cargo $(BIN)/python  ## every tool in every scenario of known power, as root; PLAY=--quick for a quarter of them
+	PYTHONPATH=benches $(BIN)/python -m versus.environments $(RIVALS)
+	PYTHONPATH=conformance $(BIN)/python -m eco2ai_fast_conformance $(PLAY) \
+	--output benches/results/conformance.json --markdown conformance/SCOREBOARD.md
 
 clean:
 	rm -rf $(VENV) target dist

@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .environments import HOME, OURS, REPO, Environment
@@ -22,13 +22,11 @@ from .runs import Failed, Figures, cell, last_line
 sys.path.insert(0, str(REPO / "conformance"))
 
 from eco2ai_fast_conformance import tools as adapters
-from eco2ai_fast_conformance.scenarios import Scenario, Stage
+from eco2ai_fast_conformance.scenarios import Scenario
 from eco2ai_fast_conformance.session import Outcome, play
 from eco2ai_fast_conformance.staging import missing
 from eco2ai_fast_conformance.verdict import said, words
 
-# Tools look at the processor; in a guest, meters move once a second, which is not what is emulated.
-CPUINFO = (REPO / "tests" / "fixtures" / "intel-client" / "proc" / "cpuinfo").read_text()
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 MOST_TRIES = 3  # to have started before a fault or a ramp begins
 LEAD_FACTOR, LEAD_REST_S, FIRST_LEAD_S = 1.5, 1.0, 10.0
@@ -75,8 +73,7 @@ class Company:
     def listen(self, scenario: Scenario) -> None:
         """Learns what each tool says where nothing is wrong, so that later words can be told from that."""
         with ThreadPoolExecutor(self.jobs) as pool:
-            stage = on_metal(scenario)
-            outcomes = pool.map(lambda tool: play(stage, tool.python, tool.arguments, 0.0, self.seed), self.tools)
+            outcomes = pool.map(lambda tool: play(scenario, tool.python, tool.arguments, 0.0, self.seed), self.tools)
             self.clean = {tool.name: said(outcome) for tool, outcome in zip(self.tools, outcomes, strict=True)}
 
     def words(self, name: str, tool: adapters.Tool) -> Figures:
@@ -89,7 +86,7 @@ class Company:
         for _ in range(MOST_TRIES):
             lead_s = self.lead_s(tool) if waits else 0.0
             try:
-                outcome = play(on_metal(scenario), tool.python, tool.arguments, lead_s, self.seed + turn)
+                outcome = play(scenario, tool.python, tool.arguments, lead_s, self.seed + turn)
             except Exception as error:  # the stage, not the tool; the run goes on and shows it
                 return Failed(f"{type(error).__name__}: {error}")
             self.setups_s[tool.name] = max(outcome.setup_s, self.setups_s.get(tool.name, 0.0))
@@ -122,18 +119,6 @@ def company(
         os.environ["ECO2AI_FAST_VERSUS_JOULE_PROFILER"] = str(profiler.program)
         found.append(adapters.find(str(JOULE_PROFILER), HOME))
     return Company(found, repeats, jobs, seed, tell)
-
-
-def on_metal(scenario: Scenario) -> Scenario:
-    """The scenario on a machine that is no guest."""
-
-    def stage(at_s: float) -> Stage:
-        set_up = scenario.stage(at_s)
-        if set_up.machine is None:
-            return set_up
-        return replace(set_up, machine=set_up.machine | {"files": {"proc/cpuinfo": CPUINFO}})
-
-    return replace(scenario, stage=stage)
 
 
 def judged(outcome: Outcome) -> float | Failed:

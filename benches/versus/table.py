@@ -154,7 +154,7 @@ def beside(result: Result) -> str:
     return (
         f"Beside them, to ours at the same period: a bare Python loop of the same reads {at_periods('bare')}; "
         f"`perf stat -I` of a software clock {at_periods('perf')}. From 500 Hz on we also hunt the instant of "
-        f"each change; sampling alone at 1 ms is {to_ours(f'{OURS}-sampled', '0.001', '0.001')} of that. Without a "
+        f"each change; sampling alone is {to_ours(f'{OURS}-sampled', '0.001', '0.001')} of that. Without a "
         f"period to ask for, to our `measure()`: zeus {to_ours('zeus', 'default', 'default')}, pyJoules "
         f"{to_ours('pyjoules', 'default', 'default')}; our `Tracker` {to_ours(f'{OURS}-tracker', 'default', 'default')}."
     )
@@ -288,9 +288,9 @@ def part(result: Result, name: str) -> dict[str, Any]:
 def about(result: Result) -> str:
     machine, minutes = result["machine"], result["minutes"]
     versions = ", ".join(f"{name} {one['version']}" for name, one in result["tools"].items() if one["version"])
-    kind = "a quick run: three repeats, short windows, some rows left out" if result["quick"] else "five repeats of each"
+    kind = "Quick: three repeats, short windows, some rows left out" if result["quick"] else "Five repeats of each"
     return (
-        f"{kind[0].upper()}{kind[1:]}; {result['when']}, {minutes['all']} minutes, seed {result['seed']}. "
+        f"{kind}; {result['when']}, {minutes['all']} minutes, seed {result['seed']}. "
         f"{machine['cpu']}, {machine['cpus']} CPUs{' of a virtual machine' if machine['virtual'] else ''}, "
         f"Linux {machine['kernel']}, Python {machine['python']}, load {machine['load_before']} before. {versions}."
     )

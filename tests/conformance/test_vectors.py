@@ -1,4 +1,4 @@
-"""This project held to the vectors beside this file."""
+"""This project held to the vectors that the conformance runner ships."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import eco2ai_fast as eco
 from eco2ai_fast.testing import ManualClock, ScriptedDomain, meter
 
-HERE = Path(__file__).parent
-CASES = [case for path in sorted(HERE.glob("*.json")) for case in json.loads(path.read_text())]
+VECTORS = Path(__file__).resolve().parents[2] / "conformance" / "eco2ai_fast_conformance" / "vectors"
+CASES = [case for path in sorted(VECTORS.glob("*.json")) for case in json.loads(path.read_text())]
 NS_PER_S = 1_000_000_000
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.shapes import burst, constant, fault, ns, ramp, sine, square, telegraph
+from emulator.shapes import burst, constant, fault, ns, points, ramp, sine, square, telegraph
 from emulator.truth import FJ_PER_J, Meter
 
 HOUR_NS = 3_600 * 10**9
@@ -20,6 +20,7 @@ exact_shapes = st.one_of(
     st.builds(square, powers_w, powers_w, durations_s, st.floats(0, 1)),
     st.builds(ramp, powers_w, powers_w, durations_s),
     st.builds(burst, powers_w, powers_w, st.floats(0, 10), st.floats(0, 0.1), st.none() | st.floats(0.1, 10)),
+    st.lists(st.tuples(st.floats(0, 100), powers_w), min_size=1).map(lambda at: points(*sorted(at))),
     st.builds(telegraph, powers_w, powers_w, st.floats(0.5, 5), st.integers(0, 2**64 - 1)),
 )
 counters = st.fixed_dictionaries(

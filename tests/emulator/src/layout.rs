@@ -25,6 +25,7 @@ pub fn add(tree: &mut Tree, meters: &[Meter], energy_mode: u16) {
 
 fn add_control_type(tree: &mut Tree, control: &str) {
     text(tree, &format!("{DEVICES}/{control}/enabled"), "1\n".into());
+    tree.put(&format!("{DEVICES}/{control}/subsystem"), subsystem(control), 0o777, None);
     tree.put(&format!("sys/class/powercap/{control}"), link(control), 0o777, None);
 }
 
@@ -34,6 +35,7 @@ fn add_zone(tree: &mut Tree, zone: &str, name: &str, index: usize, meter: &Meter
     text(tree, &format!("{dir}/name"), format!("{name}\n"));
     text(tree, &format!("{dir}/enabled"), "1\n".into());
     text(tree, &format!("{dir}/max_energy_range_uj"), format!("{}\n", meter.range_uj()));
+    tree.put(&format!("{dir}/subsystem"), subsystem(&path), 0o777, None);
     tree.put(&format!("{dir}/energy_uj"), Kind::Energy(index), energy_mode, None);
     if let Some(limit_uw) = meter.domain.limit_uw {
         add_constraint(tree, &dir, limit_uw);
@@ -64,6 +66,12 @@ fn control_type(zone: &str) -> &str {
 
 fn link(device: &str) -> Kind {
     Kind::Link(format!("../../devices/virtual/powercap/{device}"))
+}
+
+/// The way back from a device to its class, which some programs take for a list of all zones.
+fn subsystem(device: &str) -> Kind {
+    let up = "../".repeat(4 + device.matches('/').count());
+    Kind::Link(format!("{up}class/powercap"))
 }
 
 fn text(tree: &mut Tree, path: &str, content: String) {

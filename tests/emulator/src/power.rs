@@ -58,6 +58,11 @@ pub enum Power {
         /// Length of one period, > 0.
         period_ns: u64,
     },
+    /// Linear between points, held before the first and after the last; two points at one instant are a step.
+    Points {
+        /// Pairs of nanoseconds after the epoch and microwatts, in order of time.
+        points: Vec<(u64, u64)>,
+    },
     /// Two powers, switched at random instants.
     Telegraph(Telegraph),
 }
@@ -82,6 +87,7 @@ impl Power {
             Self::Sine { mean_uw, amplitude_uw, period_ns } => {
                 product(mean_uw, t_ns) + swing_fj(amplitude_uw, period_ns, t_ns % period_ns)
             }
+            Self::Points { ref points } => through_fj(points, t_ns),
             Self::Telegraph(ref telegraph) => telegraph.energy_fj(t_ns),
         }
     }
@@ -99,6 +105,10 @@ impl Power {
             }
             Self::Sine { mean_uw, amplitude_uw, period_ns } => (period_ns == 0 || amplitude_uw > mean_uw)
                 .then_some("sine needs amplitude_uw <= mean_uw and period_ns > 0"),
+            Self::Points { ref points } => {
+                let is_ordered = points.windows(2).all(|pair| pair[0].0 <= pair[1].0);
+                (points.is_empty() || !is_ordered).then_some("points needs at least one, in order of time")
+            }
             Self::Telegraph(ref telegraph) => telegraph.fault(),
         }
     }
@@ -122,6 +132,18 @@ fn slope_fj(from_uw: u64, to_uw: u64, duration_ns: u64, t_ns: u64) -> i128 {
     let rise_uw = i128::from(to_uw) - i128::from(from_uw);
     let t = i128::from(t_ns);
     product(from_uw, t_ns) + (rise_uw * t * t).div_euclid(2 * i128::from(duration_ns))
+}
+
+/// The slopes between the points, each rounded down as a ramp is, and the ends held.
+fn through_fj(points: &[(u64, u64)], t_ns: u64) -> i128 {
+    let before_fj = points.first().map_or(0, |&(at_ns, power_uw)| product(power_uw, t_ns.min(at_ns)));
+    let after_fj = points.last().map_or(0, |&(at_ns, power_uw)| product(power_uw, t_ns.saturating_sub(at_ns)));
+    let slopes = points.windows(2).filter(|pair| pair[0].0 < pair[1].0 && pair[0].0 < t_ns);
+    let between = slopes.map(|pair| {
+        let ((from_ns, from_uw), (to_ns, to_uw)) = (pair[0], pair[1]);
+        slope_fj(from_uw, to_uw, to_ns - from_ns, t_ns.min(to_ns) - from_ns)
+    });
+    before_fj + between.sum::<i128>() + after_fj
 }
 
 /// The integral of the sine alone: amplitude x T / (2 pi) x (1 - cos(2 pi t / T)).

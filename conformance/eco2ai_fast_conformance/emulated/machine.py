@@ -11,9 +11,7 @@ Needs root and /dev/fuse; builds the emulator with cargo at first use unless ECO
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import select
 import shutil
 import subprocess
@@ -23,14 +21,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .build import EmulatorError
+from .build import emulator as binary
 from .truth import Spec, Truth
+
+__all__ = ["EmulatorError", "Machine", "binary"]
 
 HERE = Path(__file__).resolve().parent
 READY_TIMEOUT_S = 10
-
-
-class EmulatorError(RuntimeError):
-    """The emulator could not be built or started; the message says why and what to do."""
 
 
 class Machine:
@@ -124,22 +122,3 @@ class Machine:
             _, why = self._process.communicate()
             raise EmulatorError(f"the emulator did not start: {why.strip() or 'no answer'}")
         return int(line.partition("=")[2])
-
-
-@functools.cache
-def binary() -> str:
-    """Path of the emulator, built once per process."""
-    return os.environ.get("ECO2AI_FAST_EMULATOR") or _build()
-
-
-def _build() -> str:
-    if shutil.which("cargo") is None:
-        raise EmulatorError("cargo not found: install Rust, or set ECO2AI_FAST_EMULATOR to a built emulator")
-    # The workspace's release profile is tuned for the wheel; here a fast build matters more.
-    profile = ["--config", "profile.release.lto=false", "--config", "profile.release.codegen-units=16"]
-    command = ["cargo", "build", "--release", "-p", "eco2ai-fast-emulator", "--message-format=json", *profile]
-    built = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
-    if built.returncode != 0:
-        raise EmulatorError(f"cargo could not build the emulator:\n{built.stderr[-2000:]}")
-    artifacts = (json.loads(line) for line in built.stdout.splitlines() if line.startswith("{"))
-    return str(next(a["executable"] for a in artifacts if a.get("executable")))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -157,6 +158,15 @@ def _burst(
     return base_uw * (t_ns - in_burst_ns) + peak_uw * in_burst_ns
 
 
+def _points(t_ns: int, points: list[tuple[int, int]]) -> int:
+    energy_fj = points[0][1] * min(t_ns, points[0][0])
+    for (from_ns, from_uw), (to_ns, to_uw) in itertools.pairwise(points):
+        if from_ns < min(t_ns, to_ns):
+            within_ns = min(t_ns, to_ns) - from_ns
+            energy_fj += from_uw * within_ns + (to_uw - from_uw) * within_ns**2 // (2 * (to_ns - from_ns))
+    return energy_fj + points[-1][1] * max(0, t_ns - points[-1][0])
+
+
 def _sine(t_ns: int, mean_uw: int, amplitude_uw: int, period_ns: int) -> int:
     swing_fj = amplitude_uw * period_ns / math.tau * (1 - math.cos(math.tau * (t_ns % period_ns) / period_ns))
     return mean_uw * t_ns + round(swing_fj)
@@ -168,6 +178,7 @@ _FORMS: dict[str, Callable[..., int]] = {
     "ramp": _ramp,
     "burst": _burst,
     "sine": _sine,
+    "points": _points,
 }
 
 

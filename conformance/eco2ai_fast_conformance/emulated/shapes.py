@@ -61,6 +61,11 @@ def sine(mean_w: float, amplitude_w: float, period_s: float) -> Spec:
     }
 
 
+def points(*watts_at: tuple[float, float]) -> Spec:
+    """Linear between pairs of seconds and watts, held at both ends; two at one instant are a step."""
+    return {"shape": "points", "points": [[ns(t_s), uw(power_w)] for t_s, power_w in watts_at]}
+
+
 def telegraph(low_w: float, high_w: float, dwell_s: float, seed: int) -> Spec:
     """Random switches between two powers, on average every dwell_s."""
     return {

@@ -1,0 +1,1 @@
+"""A machine whose energy counters follow a known power, as a program finds it in /sys."""
