@@ -151,12 +151,13 @@ def beside(result: Result) -> str:
     def at_periods(name: str) -> str:
         return ", ".join(f"{to_ours(name, period, period)} at {title}" for period, title in PERIODS)
 
+    resting = {"zeus": "zeus", "pyJoules": "pyjoules", "our `Tracker`": f"{OURS}-tracker"}
+    defaults = {title: to_ours(name, "default", "default") for title, name in resting.items()}
     return (
         f"Beside them, to ours at the same period: a bare Python loop of the same reads {at_periods('bare')}; "
         f"`perf stat -I` of a software clock {at_periods('perf')}. From 500 Hz on we also hunt the instant of "
-        f"each change; sampling alone is {to_ours(f'{OURS}-sampled', '0.001', '0.001')} of that. Without a "
-        f"period to ask for, to our `measure()`: zeus {to_ours('zeus', 'default', 'default')}, pyJoules "
-        f"{to_ours('pyjoules', 'default', 'default')}; our `Tracker` {to_ours(f'{OURS}-tracker', 'default', 'default')}."
+        f"each change; sampling alone is {to_ours(f'{OURS}-sampled', '0.001', '0.001')} of that. Without a period to "
+        f"ask for, to our `measure()`: {', '.join(f'{name} {at_rest}' for name, at_rest in defaults.items())}."
     )
 
 
