@@ -7,7 +7,7 @@ CARGO_HINT := cargo not found: install Rust 1.88 or newer (Debian: apt-get insta
 # How long `make soak` goes on.
 MINUTES ?= 30
 
-.PHONY: loom tsan miri demo test test-rust test-python lint wheel bench instructions scale soak leaks clean cargo
+.PHONY: loom tsan miri demo test test-rust test-python lint wheel bench instructions scale soak leaks clean cargo conformance versus ratios
 
 cargo:
 	@cargo --version >/dev/null 2>&1 || { echo "$(CARGO_HINT)" >&2; exit 1; }
@@ -75,6 +75,21 @@ soak: cargo $(BIN)/python  ## a random user for MINUTES: nothing may grow, fail 
 leaks: cargo $(BIN)/python  ## start and stop, a hundred thousand times each
 	$(BIN)/pip install --quiet .
 	PYTHONPATH=tests $(BIN)/python -m soak.leaks $(LEAKS)
+
+versus: cargo $(BIN)/python  ## us and every rival on the same work; QUICK=1 for a quarter of an hour (root, /dev/fuse)
+	$(BIN)/pip install --quiet '.[test]'
+	PYTHONPATH=benches $(BIN)/python -m versus $(if $(QUICK),--quick)
+	PYTHONPATH=benches $(BIN)/python -m versus.table
+
+ratios: cargo $(BIN)/python  ## every figure that was ever stated, printed again in one run (root, /dev/fuse)
+	$(BIN)/pip install --quiet '.[demo,test]'
+	PYTHONPATH=benches $(BIN)/python -m versus.ratios
+
+RIVALS := eco2ai_fast codecarbon pyjoules zeus carbontracker eco2ai perun
+conformance: cargo $(BIN)/python  ## every tool in every scenario of known power, as root; PLAY=--quick for a quarter of them
+	PYTHONPATH=benches $(BIN)/python -m versus.environments $(RIVALS)
+	PYTHONPATH=conformance $(BIN)/python -m eco2ai_fast_conformance $(PLAY) \
+	--output benches/results/conformance.json --markdown conformance/SCOREBOARD.md
 
 clean:
 	rm -rf $(VENV) target dist

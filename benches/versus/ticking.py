@@ -50,7 +50,7 @@ class Ticking:
 
     def namespace(self, command: Sequence[str | Path]) -> list[str]:
         """The command where these meters are the machine's, and no network is."""
-        script = REPO / "tests" / "emulator" / "namespace.sh"
+        script = REPO / "conformance" / "eco2ai_fast_conformance" / "emulated" / "namespace.sh"
         inside = ["sh", "-eu", script, self.root, self.scratch, *command]
         return ["unshare", "--mount", "--net", *map(str, inside)]
 

@@ -38,13 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m eco2ai_fast_conformance", description=__doc__)
-    parser.add_argument("tools", nargs="*", metavar="TOOL", help="NAME[:MODE] or the path of an adapter; all without it")
+    parser.add_argument(
+        "tools", nargs="*", metavar="TOOL", help="NAME[:MODE] or the path of an adapter; all without it"
+    )
     parser.add_argument("--python", help="the interpreter of the tool's environment")
     parser.add_argument(
         "--environments", type=Path, default=Path(".venv-versus"), help="folder of environments called as the tools are"
     )
     parser.add_argument("--quick", action="store_true", help="one or two scenarios of each kind")
-    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="scenarios whose name contains this")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="scenarios whose name contains this"
+    )
     parser.add_argument("--list", action="store_true", help="name the scenarios and stop")
     parser.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1), help="plays at a time")
     parser.add_argument("--seed", type=int, default=1, help="of the instants at which meters move")
@@ -56,14 +60,20 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _played(asked: list[tools.Tool], chosen: list[Scenario], options: argparse.Namespace) -> scoreboard.Board:
-    print(f"seed {options.seed}, {len(chosen)} scenarios, {len(asked)} tools, {options.jobs} at a time", file=sys.stderr)
+    print(
+        f"seed {options.seed}, {len(chosen)} scenarios, {len(asked)} tools, {options.jobs} at a time", file=sys.stderr
+    )
     begun_s = time.monotonic()
     results = run(asked, chosen, options.jobs, options.seed, _tell)
     return scoreboard.record(asked, results, options.seed, options.jobs, time.monotonic() - begun_s)
 
 
 def _tell(tool: tools.Tool, result: Result) -> None:
-    print(f"{result.verdict.result:<6} {tool.name}: {result.scenario.name}: {result.verdict.reason}", file=sys.stderr, flush=True)
+    print(
+        f"{result.verdict.result:<6} {tool.name}: {result.scenario.name}: {result.verdict.reason}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _write(board: scoreboard.Board, options: argparse.Namespace) -> None:

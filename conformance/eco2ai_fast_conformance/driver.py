@@ -1,9 +1,10 @@
 """One tool in a process of its own: started and stopped on command, with the instants at which that was.
 
-    python driver.py ADAPTER.py [MODE]        # run by the tool's own interpreter; needs nothing installed, Python 3.8 or newer
+    python driver.py ADAPTER.py [MODE]
 
-Commands are lines of JSON on standard input, answers are lines of JSON on standard output; whatever the tool prints goes
-to standard error instead, where the runner keeps it. Instants are nanoseconds of CLOCK_MONOTONIC.
+Run by the tool's own interpreter, Python 3.8 or newer; needs nothing installed. Commands are lines of JSON on standard
+input, answers are lines of JSON on standard output; whatever the tool prints goes to standard error instead, where the
+runner keeps it. Instants are nanoseconds of CLOCK_MONOTONIC.
 
     {"do": "start", "meter": "cpu"}              -> {"event": "started", "called_ns": ..., "returned_ns": ...}
     {"do": "stop", "meter": "cpu", "at_ns": ...} -> {"event": "stopped", ..., "joules": ..., "doubts": [...]}

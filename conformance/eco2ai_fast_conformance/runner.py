@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import verdict, vectors
+from . import vectors, verdict
 from .scenarios import BASELINE, FAULTS, GPUS, LAYOUTS, SHAPES, Scenario
 from .session import Outcome, play
 from .tools import Tool
@@ -39,7 +39,9 @@ def run(
     with ThreadPoolExecutor(jobs) as pool:
         # First in the queue, so that nobody waits for a baseline that waits for a place.
         baselines = {
-            (tool.name, route): pool.submit(_baseline, tool, route, seed) for tool in tools for route in _routes(tool, chosen)
+            (tool.name, route): pool.submit(_baseline, tool, route, seed)
+            for tool in tools
+            for route in _routes(tool, chosen)
         }
         plays = [
             (tool, pool.submit(_result, tool, scenario, baselines.get((tool.name, scenario.route)), seed))
@@ -66,15 +68,17 @@ def _result(tool: Tool, scenario: Scenario, baseline: Future[Outcome] | None, se
     if baseline is None:
         return Result(scenario, verdict.Verdict(verdict.NOT_APPLICABLE, f"does not read {scenario.route}"), Outcome())
     clean = baseline.result()
-    outcome, tries = (clean, 1) if scenario is BASELINE[scenario.route] else _in_time(tool, scenario, clean.setup_s, seed)
+    outcome, tries = (
+        (clean, 1) if scenario is BASELINE[scenario.route] else _in_time(tool, scenario, clean.setup_s, seed)
+    )
     return Result(scenario, verdict.judge(scenario, outcome, verdict.said(clean)), outcome, tries)
 
 
 def _in_time(tool: Tool, scenario: Scenario, setup_s: float, seed: int) -> tuple[Outcome, int]:
     """Plays until the tool was started before the play began, at most three times."""
-    for tries in range(1, MOST_TRIES + 1):
+    tries, outcome = 0, Outcome(is_late=True)
+    while outcome.is_late and tries < MOST_TRIES:
         outcome = play(scenario, tool.python, tool.arguments, setup_s * LEAD_FACTOR + LEAD_REST_S, seed)
-        if not outcome.is_late:
-            break
         setup_s = max(setup_s, outcome.setup_s)
+        tries += 1
     return outcome, tries

@@ -14,11 +14,14 @@ from .tools import Tool
 from .verdict import CRASH, FAIL, tally
 
 SCHEMA_VERSION = 1
+COMMAND = ("python", "-m", "eco2ai_fast_conformance")
 MARKS = {"pass": "pass", "fail": "FAIL", "crash": "CRASH", "n/a": "-"}
 Board = dict[str, Any]
 
 
-def record(tools: Sequence[Tool], results: Mapping[str, Sequence[Result]], seed: int, jobs: int, wall_s: float) -> Board:
+def record(
+    tools: Sequence[Tool], results: Mapping[str, Sequence[Result]], seed: int, jobs: int, wall_s: float
+) -> Board:
     """Everything that was played and what came of it."""
     first = results[tools[0].name]
     return {
@@ -65,7 +68,7 @@ def _row(tool: Tool, result: Result) -> Board:
         "words": list(v.words[:8]),
         "tries": result.tries,
         "late": o.is_late,
-        "command": f"python -m eco2ai_fast_conformance {shlex.quote(tool.name)} --only {shlex.quote(result.scenario.name)}",
+        "command": shlex.join([*COMMAND, tool.name, "--only", result.scenario.name]),
     }
 
 
@@ -75,7 +78,11 @@ def text(board: Board) -> str:
     for tool in board["tools"]:
         lines.append(f"{_title(tool):<32} {_counts(tool)}")
     for tool in board["tools"]:
-        lines += ["", _title(tool), *(f"  {MARKS[row['result']]:<5} {row['scenario']}: {finding(row)}" for row in _bad(tool))]
+        lines += [
+            "",
+            _title(tool),
+            *(f"  {MARKS[row['result']]:<5} {row['scenario']}: {finding(row)}" for row in _bad(tool)),
+        ]
     return "\n".join(lines)
 
 
@@ -98,8 +105,8 @@ def _heading(board: Board) -> list[str]:
         "# Scoreboard",
         "",
         f"{len(board['scenarios'])} scenarios, seed {board['seed']}, {board['jobs']} at a time, {board['utc'][:10]}, "
-        f"{host['cpus']} CPUs, Linux {host['kernel']} ({host['machine']}). Written by `make conformance`; README.md says "
-        "what is asked and how it is judged.",
+        f"{host['cpus']} CPUs, Linux {host['kernel']} ({host['machine']}). Written by `make conformance`; "
+        "README.md says what is asked and how it is judged.",
         "",
     ]
 
@@ -139,7 +146,11 @@ def _failures(board: Board) -> list[str]:
 def _report(row: Board, scenario: Board) -> list[str]:
     reads = ", ".join(f"{name} {count}" for name, count in row["reads"].items()) or "none"
     allowed = scenario["tolerance"]
-    expected = "no number, or any number that says what it is" if allowed is None else f"{allowed[0]:+.1%} to {allowed[1]:+.1%}"
+    expected = (
+        "no number, or any number that says what it is"
+        if allowed is None
+        else f"{allowed[0]:+.1%} to {allowed[1]:+.1%}"
+    )
     return [
         f"**{row['scenario']}** ({row['result']}). {scenario['story']}. {finding(row)}.",
         "",

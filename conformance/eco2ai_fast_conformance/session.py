@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
 from .scenarios import Scenario
 from .staging import Set, command, standing
 

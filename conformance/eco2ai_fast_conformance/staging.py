@@ -58,7 +58,9 @@ def standing(stage: Stage, seed: int) -> Iterator[Set]:
     The seed spreads the instants at which meters move, as they are spread on a client's processor.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True)))
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True))
+        )
         machine = stack.enter_context(Machine(_spec(stage, folder, seed))) if stage.machine is not None else None
         epoch_ns = time.monotonic_ns() if machine is None else machine.epoch_ns
         environment = os.environ | {"HOME": str(folder), "TMPDIR": str(folder)} | dict(stage.environment)
@@ -83,7 +85,12 @@ def missing() -> str | None:
 
 
 def _spec(stage: Stage, folder: Path, seed: int) -> Spec:
-    spec = {"jitter": "client", "seed": seed, "files": {"proc/cpuinfo": _cpuinfo(stage.is_guest)}, **(stage.machine or {})}
+    spec = {
+        "jitter": "client",
+        "seed": seed,
+        "files": {"proc/cpuinfo": _cpuinfo(stage.is_guest)},
+        **(stage.machine or {}),
+    }
     if stage.perf:
         perf_stand_in.write(folder / "tree", {0: [0]}, events={"energy-pkg": perf_stand_in.CPU_CLOCK})
         spec["tree"] = str(folder / "tree")
@@ -91,7 +98,7 @@ def _spec(stage: Stage, folder: Path, seed: int) -> Spec:
 
 
 def _cpuinfo(is_guest: bool) -> str:
-    """A processor whose counters tick each millisecond; the flag `hypervisor` would say that another machine fakes them."""
+    """A processor whose counters tick each millisecond, unless `hypervisor` says that another machine fakes them."""
     flags = "fpu msr tsc constant_tsc nonstop_tsc aperfmperf avx2 avx512f" + " hypervisor" * is_guest
     fields = {
         "vendor_id": "GenuineIntel",

@@ -47,7 +47,8 @@ def _play(vector: Vector) -> Scenario:
         route=route,
         window_s=_window_s(vector) * scale,
         tolerance=_tolerance(vector, TOLERANCE if is_counter else GPU_TOLERANCE),
-        must_say=bool(vector.get("flagged")) and (vector["energy_j"] is None or _ends_unknown(vector) or _falls(vector)),
+        must_say=bool(vector.get("flagged"))
+        and (vector["energy_j"] is None or _ends_unknown(vector) or _falls(vector)),
     )
 
 
@@ -117,16 +118,31 @@ def _faults(vector: Vector) -> list[tuple[str, float, float | None]]:
 
 def power(vector: Vector, at_s: float, scale: float) -> Spec:
     """The power behind a counter's readings: held before the first and after the last."""
-    steps = [(t_s, watts) for from_s, to_s, watts in _segments(vector) for t_s, watts in ((from_s, watts), (to_s, watts))]
-    turns = [steps[0], *(step for pair in itertools.pairwise(steps) for step in pair if pair[0][1] != pair[1][1]), steps[-1]]
+    steps = [
+        (t_s, watts) for from_s, to_s, watts in _segments(vector) for t_s, watts in ((from_s, watts), (to_s, watts))
+    ]
+    turns = [
+        steps[0],
+        *(step for pair in itertools.pairwise(steps) for step in pair if pair[0][1] != pair[1][1]),
+        steps[-1],
+    ]
     return points(*((at_s + t_s * scale, watts) for t_s, watts in turns))
 
 
 def _counter(vector: Vector, at_s: float, scale: float) -> Stage:
     shape = power(vector, at_s, scale)
-    acting = [_fault(vector, kind, at_s + from_s * scale, None if to_s is None else at_s + to_s * scale)
-              for kind, from_s, to_s in _faults(vector)]
-    return Stage((shape,), {"domains": [package(shape, faults=acting, limit_uw=uw(vector["max_power_w"]), **_range(vector, shape, at_s, scale))]})
+    acting = [
+        _fault(vector, kind, at_s + from_s * scale, None if to_s is None else at_s + to_s * scale)
+        for kind, from_s, to_s in _faults(vector)
+    ]
+    return Stage(
+        (shape,),
+        {
+            "domains": [
+                package(shape, faults=acting, limit_uw=uw(vector["max_power_w"]), **_range(vector, shape, at_s, scale))
+            ]
+        },
+    )
 
 
 def _fault(vector: Vector, kind: str, from_s: float, to_s: float | None) -> Spec:
@@ -154,12 +170,19 @@ def _gauge(vector: Vector, at_s: float, scale: float) -> Stage:
     shape = points(*((at_s + t_s * scale, watts) for t_s, watts in _corners(vector, is_boxcar)))
     gauge = {"period_ms": tick_s * 1e3, "window_ms": tick_s * 1e3 if is_boxcar else 1.0, "jitter_ms": 0.0}
     gauge["phase_ms"] = at_s % tick_s * 1e3
-    card = {"wave": shape, "counter": None, "average": None, "instant": gauge, "power_usage": "instant", "architecture": 5}
+    card = {
+        "wave": shape,
+        "counter": None,
+        "average": None,
+        "instant": gauge,
+        "power_usage": "instant",
+        "architecture": 5,
+    }
     return Stage((shape,), gpus=(card,))
 
 
 def _corners(vector: Vector, is_boxcar: bool) -> list[tuple[float, float]]:
-    """The power that such a gauge shows so: straight between the refreshes of few readings only where they are dense."""
+    """The power that such a gauge shows so: straight between readings where they are dense, else a step."""
     shows, tick_s = _readings(vector), vector["tick_s"]
     corners = [shows[0]]
     for before, after in itertools.pairwise(shows):

@@ -27,8 +27,9 @@ def stop(meter):
         sampler.stop()
     else:
         window.__exit__(None, None, None)
-    counted = [d for d in measurement.domains.values() if d.kind in KINDS[meter] and d.counted and d.energy_j is not None]
-    return sum(d.energy_j for d in counted) if counted else None
+    asked = [d for d in measurement.domains.values() if d.kind in KINDS[meter] and d.counted]
+    energies_j = [d.energy_j for d in asked if d.energy_j is not None]
+    return sum(energies_j) if energies_j else None
 
 
 def doubts():

@@ -37,8 +37,10 @@ def _built(package: str, variable: str) -> str:
     command = ["cargo", "build", "--release", "-p", package, "--message-format=json", *profile]
     built = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
     if built.returncode != 0:
-        raise EmulatorError(f"cargo could not build {package}; {variable} may name a built one:\n{built.stderr[-2000:]}")
+        raise EmulatorError(
+            f"cargo could not build {package}; {variable} may name a built one:\n{built.stderr[-2000:]}"
+        )
     artifacts = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
-    files = [name for a in artifacts for name in [a.get("executable"), *a.get("filenames", [])] if name]
+    files: list[str] = [name for a in artifacts for name in [a.get("executable"), *a.get("filenames", [])] if name]
     # The package's own artifact comes last; of a library's two forms the shared one is meant.
     return next(name for name in reversed(files) if not name.endswith((".rlib", ".rmeta", ".d")))
