@@ -50,6 +50,16 @@ impl Buffers {
         Self { samples: samples(), earlier: samples(), states: vec![State::default(); domains].into() }
     }
 
+    /// Whether a meter answers that never did before, or is gone and may be back as a new file: only a publication takes
+    /// note of the one and looks for the other. One that goes on failing costs no window a second reading.
+    fn has_comers(&self) -> bool {
+        let mut pairs = self.samples.iter().zip(&self.states);
+        pairs.any(|(sample, state)| match sample.fault {
+            None => !state.known,
+            fault => fault == Some(Fault::Vanished),
+        })
+    }
+
     /// Whether any meter shows something else than its state knows.
     fn has_news(&self) -> bool {
         let mut pairs = self.samples.iter().zip(&self.states);
@@ -169,13 +179,12 @@ impl Panel {
     /// The published states are copied *before* the meters are read: a state newer than the reading would make the
     /// difference negative.
     pub fn point(&self, buffers: &mut Buffers, points: &mut [Point]) {
-        if !self.snapshot.read(&mut buffers.states) || buffers.states.iter().any(|state| !state.known) {
-            // A fork in the middle of every slot, or a meter that could not be read so far: begin with what it says now.
+        if !self.snapshot.read(&mut buffers.states) {
+            // A fork in the middle of every slot: begin with what the meters say now.
             self.tick(buffers);
         }
         self.read(&mut buffers.samples);
-        if buffers.samples.iter().any(|sample| sample.fault == Some(Fault::Vanished)) {
-            // It may be back as a new file, which only a publication looks for.
+        if buffers.has_comers() {
             self.tick(buffers);
             self.snapshot.read(&mut buffers.states);
             self.read(&mut buffers.samples);

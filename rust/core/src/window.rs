@@ -264,9 +264,12 @@ mod tests {
     use crate::clock::{Clock, Manual};
     use crate::domain::{Kind, Place, Provenance, Range, Signal};
     use crate::meter::Meter;
+    use crate::sample::Sample;
+    use crate::source::Source;
     use crate::source::replay::{Replay, Script};
     use crate::units::{NS_PER_S, Scale};
     use proptest::prelude::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
 
@@ -290,6 +293,53 @@ mod tests {
         let replay = Replay::new(vec![Script { channel, readings }]);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         (Meter::with_sources(vec![Box::new(replay)], shared), clock)
+    }
+
+    /// Two domains that count their readings; the second shows nothing before `awake` is set, then a count.
+    #[derive(Debug)]
+    struct Sleeper {
+        channels: Vec<Channel>,
+        awake: Arc<AtomicU64>,
+        reads: Arc<AtomicU64>,
+    }
+
+    impl Source for Sleeper {
+        fn name(&self) -> &'static str {
+            "sleeper"
+        }
+
+        fn channels(&self) -> &[Channel] {
+            &self.channels
+        }
+
+        fn read(&self, clock: &dyn Clock, samples: &mut [Sample]) {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            let awake = self.awake.load(Ordering::Relaxed);
+            samples[0] = Sample::bracket(clock, || Ok(1 + clock.now_ns() / 1_000));
+            samples[1] = Sample::bracket(clock, || if awake == 0 { Err(Fault::Zero) } else { Ok(awake) });
+        }
+
+        fn retain(&mut self, _keep: &[bool]) {}
+    }
+
+    #[test]
+    fn a_meter_that_has_nothing_to_say_costs_a_window_no_second_reading_and_is_met_when_it_has() {
+        let (awake, reads) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let of_kind = |kind| Channel { place: Place::of_package(kind, 0), ..one_watt().0.domains()[0].channel.clone() };
+        let channels = vec![of_kind(Kind::Package), of_kind(Kind::Uncore)];
+        let source = Sleeper { channels, awake: awake.clone(), reads: reads.clone() };
+        let clock = Manual::new(0);
+        let meter = Meter::with_sources(vec![Box::new(source)], Arc::new(clock.clone()));
+        let (mut window, before) = (meter.window(), reads.load(Ordering::Relaxed));
+        window.begin().unwrap();
+        let readout = window.end().unwrap();
+        assert_eq!(reads.load(Ordering::Relaxed) - before, 2);
+        assert_eq!((readout.domains[1].energy_uj, readout.domains[1].fault), (None, Some(Fault::Zero)));
+        awake.store(5, Ordering::Relaxed);
+        window.begin().unwrap();
+        awake.store(12, Ordering::Relaxed);
+        clock.advance(NS_PER_S);
+        assert_eq!(window.end().unwrap().domains[1].energy_uj, Some(7));
     }
 
     proptest! {
