@@ -40,7 +40,7 @@ def timed(options: list[str]) -> dict[str, dict[str, float]]:
     """What pytest-benchmark says of each call, in ns."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "surface.json"
-        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--benchmark-quiet"]
+        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--benchmark-quiet", "-o", f"pythonpath={HERE}"]
         command += [f"--benchmark-json={out}", *options, str(HERE / "test_surface.py")]
         subprocess.run(command, check=True, stdout=sys.stderr)
         told = json.loads(out.read_text())["benchmarks"]

@@ -10,28 +10,13 @@ from time import perf_counter_ns
 from typing import Any
 
 import pytest
+from bench_span import TwoClocks
 
 import eco2ai_fast as eco
 from eco2ai_fast.testing import ScriptedDomain
 
 Benchmark = Callable[..., Any]
 KINDS = ("package", "dram", "core", "uncore")
-
-
-class TwoClocks:
-    """The least that a context manager in Python can do: two looks at the clock."""
-
-    __slots__ = ("name", "t0_ns", "t1_ns")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> TwoClocks:
-        self.t0_ns = perf_counter_ns()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.t1_ns = perf_counter_ns()
 
 
 @pytest.fixture(scope="module")

@@ -12,21 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from soak.victims import TRACKING
+
 WORKERS = 8
 SECONDS = 6.0
-
-# Long rows cross pages. What is said on stdout is said after stop() has returned.
-WORKER = """
-import random, sys
-import eco2ai_fast
-while True:
-    text = "x, y\\n" * random.choice((1, 400, 3000))
-    t = eco2ai_fast.Tracker("p", text, "e.csv", alpha_2_code="RU", measure_period=0.1, ignore_warnings=True)
-    t.start()
-    record = t.stop()
-    sys.stdout.write(record.cells[0] + "\\n")
-    sys.stdout.flush()
-"""
 
 
 @pytest.fixture
@@ -39,7 +28,7 @@ def worker(folder: Path, number: int) -> subprocess.Popen[bytes]:
     # A home of its own, so that the workers do not share stored parameters.
     environment = {"XDG_CONFIG_HOME": str(folder / f"home-{number}"), "PATH": "/usr/bin:/bin"}
     with (folder / f"stopped-{number}").open("ab") as said:
-        return subprocess.Popen([sys.executable, "-c", WORKER], cwd=folder, env=environment, stdout=said)
+        return subprocess.Popen([sys.executable, "-c", TRACKING], cwd=folder, env=environment, stdout=said)
 
 
 def test_no_row_is_torn_lost_or_doubled_by_random_kills(folder: Path) -> None:
@@ -57,7 +46,7 @@ def test_no_row_is_torn_lost_or_doubled_by_random_kills(folder: Path) -> None:
     for one in workers.values():
         one.kill()
         one.wait()
-    last = WORKER.replace("while True:", "for _ in (1,):")
+    last = TRACKING.replace("while True:", "for _ in (1,):")
     subprocess.run([sys.executable, "-c", last], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     with (folder / "e.csv").open(newline="") as file:
         found = list(csv.reader(file))

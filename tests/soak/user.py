@@ -16,6 +16,8 @@ from .tree import Tree
 
 # A child of a fork that is not done by then hangs.
 FORK_LIMIT_S = 20
+# Changes that a meter's fine history keeps, and some.
+HISTORY = 16_500
 # Memory goes up and down with what is kept, so that the user keeps about as much at all times.
 MOST_SPANS = 4_000
 
@@ -31,8 +33,12 @@ class User:
         self.chance = random.Random(seed)
         self.folder = folder
         self.tree = Tree(folder / "tree")
-        # Its history, 16,384 changes, is full after 82 s: from then on it takes no more memory.
-        self.meter = eco.Meter(sources="powercap", sysroot=self.tree.root, rate_hz=200)
+        self.meter = eco.Meter(sources="powercap", sysroot=self.tree.root, rate_hz=100)
+        self.meter.record()
+        # Its history is full from the start: what it takes to fill it is no leak, and would look like one for minutes.
+        for _ in range(HISTORY):
+            self.tree.move()
+            self.meter.tick()
         self.meter.start()
         self._spans_kept = 0
 
