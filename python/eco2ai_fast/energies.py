@@ -29,11 +29,16 @@ FIELDS = np.dtype(
 )
 
 
+MOST_NS = 2**63
+
+
 def energies(meter: Meter | Trace, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArray[Any]:
     """Energy over the counted domains between t0_ns[i] and t1_ns[i]. Shapes: (n,), (n,) -> (n,) of FIELDS."""
     starts, ends = _instants(t0_ns), _instants(t1_ns)
     if starts.shape != ends.shape:
         raise ValueError(f"t0_ns and t1_ns must be of one length, not {len(starts)} and {len(ends)}")
+    if (ends < starts).any():
+        raise ValueError(f"interval {int(np.argmax(ends < starts))} ends before it begins")
     rows = np.zeros(len(starts), FIELDS)
     rows["t0_ns"], rows["t1_ns"], rows["coverage"] = starts, ends, 1.0
     energy_uj, modelled_uj = np.zeros(len(starts), "i8"), np.zeros(len(starts), "i8")
@@ -75,6 +80,8 @@ def _instants(values: ArrayLike) -> NDArray[Any]:
     array = np.atleast_1d(np.asarray(values))
     if array.dtype.kind not in "iuf" or array.ndim != 1:
         raise ValueError("instants must be a one-dimensional array of nanoseconds")
+    if array.dtype.kind != "u" and not ((array >= 0) & (array < MOST_NS)).all():
+        raise ValueError("instants must be nanoseconds of CLOCK_MONOTONIC, from 0 on")
     return np.ascontiguousarray(np.rint(array) if array.dtype.kind == "f" else array, dtype="u8")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
     from types import TracebackType
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Self
@@ -48,6 +48,11 @@ def _calibrated() -> dict[str, Any]:
         warnings.warn(str(error), RuntimeWarning, stacklevel=2)
         return {}
     return {} if found is None else found.figures()
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Python's or numpy's, not an array."""
+    return isinstance(value, (int, float)) or getattr(value, "ndim", None) == 0
 
 
 class Meter(_core.Meter):
@@ -160,8 +165,11 @@ class Meter(_core.Meter):
 
         Raises HistoryLost for an instant before the recorded history.
         """
-        if isinstance(t0_ns, int) and isinstance(t1_ns, int):
-            return self._measurement(self.readout_between(t0_ns, t1_ns))
+        if _is_number(t0_ns) and _is_number(t1_ns):
+            first_ns, last_ns = round(t0_ns), round(t1_ns)
+            if last_ns < first_ns:
+                raise ValueError(f"the interval ends {first_ns - last_ns} ns before it begins")
+            return self._measurement(self.readout_between(first_ns, last_ns))
         from .energies import energies
 
         return energies(self, t0_ns, t1_ns)
