@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn what_json_does_not_call_a_number_is_left_to_others() {
-        for text in ["01, ", "1., ", ".5, ", "+1, ", "NaN, ", "1e, ", "null, ", "\"1\", ", "- 1, ", "inf, ", "1.5.2, "] {
+        for text in ["01, ", "1., ", ".5, ", "+1, ", "NaN, ", "1e, ", "null, ", "\"1\", ", "- 1, ", "inf, ", "1.5.2, "]
+        {
             assert_eq!(take(text, 0, false), taken(&[], 0), "{text}");
             assert_eq!(take(&format!("[{text}1], "), 0, true), taken(&[], 0), "{text}");
         }
