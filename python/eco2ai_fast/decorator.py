@@ -52,6 +52,11 @@ def around(function: Callable[..., Any], window: Callable[[], Any]) -> Callable[
 
 
 def kind_of(function: Callable[..., Any]) -> int:
+    """Flags of the code that a call runs: also that of a partial, and of an object that can be called."""
+    while hasattr(function, "func") and not hasattr(function, "__code__"):
+        function = function.func
+    if not hasattr(function, "__code__"):
+        function = type(function).__call__
     flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
     return flags
 
@@ -104,7 +109,21 @@ def _around_async_generator(window: Callable[[], Any], function: Callable[..., A
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
         with window():
-            async for item in function(*args, **kwargs):
-                yield item
+            items = function(*args, **kwargs)
+            try:
+                item = await items.__anext__()
+                while True:
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:
+                        item = await items.athrow(error)
+                    else:
+                        item = await items.asend(sent)
+            except StopAsyncIteration:
+                pass
+            finally:
+                await items.aclose()
 
     return call

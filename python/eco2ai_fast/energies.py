@@ -33,6 +33,9 @@ FIELDS = np.dtype(
 )
 
 
+MOST_NS = 2**63
+
+
 def energies(meter: Meter | Trace, t0_ns: ArrayLike, t1_ns: ArrayLike) -> NDArray[Any]:
     """Energy over the counted domains between t0_ns[i] and t1_ns[i]. Shapes: (n,), (n,) -> (n,) of FIELDS."""
     starts, ends = _instants(t0_ns), _instants(t1_ns)
@@ -110,8 +113,8 @@ def _instants(values: ArrayLike) -> NDArray[Any]:
     array = np.atleast_1d(np.asarray(values))
     if array.dtype.kind not in "iuf" or array.ndim != 1:
         raise ValueError("instants must be a one-dimensional array of nanoseconds")
-    if not np.all(array >= 0):
-        raise ValueError("instants must be numbers of nanoseconds from 0 on")
+    if array.dtype.kind != "u" and not ((array >= 0) & (array < MOST_NS)).all():
+        raise ValueError("instants must be nanoseconds of CLOCK_MONOTONIC, from 0 on")
     return np.ascontiguousarray(np.rint(array) if array.dtype.kind == "f" else array, dtype="u8")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
     from types import TracebackType
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Self
@@ -63,6 +63,11 @@ def _known_cpus(cpus: Sequence[int]) -> list[int]:
     if wrong:
         raise ValueError(f"cpus: this machine has CPUs 0 to {number - 1}, and none is number {wrong[0]!r}")
     return list(cpus)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Python's or numpy's, not an array."""
+    return isinstance(value, (int, float)) or getattr(value, "ndim", None) == 0
 
 
 class Meter(_core.Meter):
@@ -193,10 +198,11 @@ class Meter(_core.Meter):
 
         Raises HistoryLost for an instant before the recorded history, ValueError for an end before its begin.
         """
-        if isinstance(t0_ns, int) and isinstance(t1_ns, int):
-            if not 0 <= t0_ns <= t1_ns:
-                raise ValueError(f"t1_ns = {t1_ns} lies before t0_ns = {t0_ns}, or that before 0")
-            return self._measurement(self.readout_between(t0_ns, t1_ns))
+        if _is_number(t0_ns) and _is_number(t1_ns):
+            first_ns, last_ns = round(t0_ns), round(t1_ns)
+            if not 0 <= first_ns <= last_ns:
+                raise ValueError(f"t1_ns = {last_ns} lies before t0_ns = {first_ns}, or that before 0")
+            return self._measurement(self.readout_between(first_ns, last_ns))
         from .energies import energies
 
         return energies(self, t0_ns, t1_ns)

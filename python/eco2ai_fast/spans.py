@@ -95,6 +95,16 @@ class Spans(Array):
             return getattr(self.about, name)
         raise AttributeError(f"spans have no attribute {name!r}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With what is said of them as a whole, for `pickle`."""
+        parts: Any = super().__reduce__()
+        made, arguments, state = parts
+        return made, arguments, (*state, self.about)
+
+    def __setstate__(self, state: Any) -> None:
+        self.about = state[-1]
+        super().__setstate__(state[:-1])
+
     def summary(self, by: str = "name", unit: str | None = None) -> Summary:
         """Joules and seconds by "name", "lane", "stage" or an attribute; with the name of a counting attribute such as
         "tokens" as `unit`, also joules per unit. Each with its bound."""
@@ -239,10 +249,15 @@ def _weights(rows: Spans, weights: str | Callable[[Spans], ArrayLike] | None) ->
     if isinstance(weights, str):
         if weights not in (rows.dtype.names or ()):
             raise ValueError(f"no span has the attribute {weights!r}: give it as meter.span(name, {weights}=...)")
-        return np.asarray(rows[weights], "f8")
-    column = np.asarray(weights(rows), "f8")
+        if rows.dtype[weights].kind == "U":
+            raise ValueError(f"{weights!r} is a word in some spans, and weights are numbers")
+        column = np.asarray(rows[weights], "f8")
+    else:
+        column = np.asarray(weights(rows), "f8")
     if column.shape != rows.shape:
         raise ValueError(f"weights must be one number for each of {len(rows)} spans, not of shape {column.shape}")
+    if (column < 0).any() or np.isinf(column).any():
+        raise ValueError("weights must be numbers from 0 on; a span without one (not-a-number) takes nothing")
     return column
 
 

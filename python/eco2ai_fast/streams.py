@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing, closing
 from functools import wraps
 
 from .decorator import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, kind_of
@@ -53,8 +54,8 @@ def _coroutine(request: Any, function: Any, units: Any) -> Callable[..., Any]:
 def _generator(request: Any, function: Any, units: Any) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with request() as one:
-            for item in function(*args, **kwargs):
+        with request() as one, closing(function(*args, **kwargs)) as items:
+            for item in items:
                 one.output(units(item) if units else 1)
                 yield item
 
@@ -65,8 +66,9 @@ def _async_generator(request: Any, function: Any, units: Any) -> Callable[..., A
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
         with request() as one:
-            async for item in function(*args, **kwargs):
-                one.output(units(item) if units else 1)
-                yield item
+            async with aclosing(function(*args, **kwargs)) as items:
+                async for item in items:
+                    one.output(units(item) if units else 1)
+                    yield item
 
     return call

@@ -342,7 +342,10 @@ def _notes(trace: Trace, broken: str | None) -> list[str]:
     if not trace.is_complete:
         seconds = (trace.end_ns - trace.start_ns) / 1e9
         why = broken or "its end was not written"
-        notes.append(f"the recorder was stopped: {why}; the trace is whole up to {trace.end_ns} ns, {seconds:.3f} s in")
+        notes.append(
+            f"the recorder was stopped, or still runs: {why};"
+            f" the trace is whole up to {trace.end_ns} ns, {seconds:.3f} s in"
+        )
     if trace.lost:
         notes.append(f"{trace.lost} changes were overwritten before they were written: totals stand, detail is missing")
     for name in trace.lost_gpus:

@@ -79,6 +79,8 @@ def test_it_records_until_a_process_ends(cli: CommandLine, tmp_path: Path) -> No
         (["--out", "/no/such/folder/t", "--seconds", "1"], "there is no directory"),
         (["--out", "t", "--seconds", "1", "--pid", "1"], "one of them"),
         (["--out", "t", "--seconds", "1", "--rate", "0"], "above 0"),
+        (["--out", "t", "--seconds", "-1"], "--seconds must be above 0"),
+        (["--out", "t", "--seconds", "nan"], "--seconds must be above 0"),
         (["--out", "t", "--pid", "4194305"], "process 4194305"),
         (["--seconds", "1"], "--out"),
     ],

@@ -124,6 +124,32 @@ def test_failed_requests_are_counted_apart_and_keep_their_energy(world: World) -
     assert report.rows["energy_j"].sum() + report.rest_j == pytest.approx(report.whole_j, abs=1e-6)
 
 
+def test_a_stream_that_its_reader_left_has_not_failed(world: World) -> None:
+    requests = eco.inference(world.meter, "token", warmup=0)
+    closed: list[bool] = []
+
+    async def agenerate() -> AsyncIterator[int]:
+        try:
+            for word in range(5):
+                world.run(10)
+                yield word
+        finally:
+            closed.append(True)
+
+    async def read_two() -> None:
+        stream = requests.wrap(agenerate)()
+        async for word in stream:
+            if word == 1:
+                break
+        await stream.aclose()
+        assert closed == [True]
+
+    asyncio.run(read_two())
+    world.run(5)
+    report = requests.report()
+    assert (report.requests, report.failed, report.units) == (1, 0, 2)
+
+
 def test_requests_that_have_not_ended_take_their_share(world: World) -> None:
     requests = eco.inference(world.meter, warmup=0)
     open_request = requests.request().__enter__()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import pickle
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -113,6 +115,96 @@ def test_a_span_is_a_decorator_of_any_function(world: World) -> None:
     assert double.__name__ == "double"
     summary = world.meter.spans().summary()
     assert {row["key"]: row["count"] for row in summary} == {"call": 2, "generator": 1, "coroutine": 1, "stream": 1}
+
+
+def test_a_generator_that_is_closed_early_has_not_failed_and_ends_within_its_span(world: World) -> None:
+    ended: list[str] = []
+
+    @world.meter.span("items")
+    def items() -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            ended.append(f"{len(world.meter.spans())} spans had ended")
+
+    @world.meter.span("more")
+    async def more() -> AsyncIterator[int]:
+        try:
+            for item in range(3):
+                yield item
+        finally:
+            ended.append(f"{len(world.meter.spans())} spans had ended")
+
+    async def some() -> None:
+        stream = more()
+        assert [await anext(stream), await anext(stream)] == [0, 1]
+        await stream.aclose()  # type: ignore[attr-defined]
+
+    stream = items()
+    assert next(stream) == 0
+    stream.close()  # type: ignore[attr-defined]
+    asyncio.run(some())
+    assert ended == ["0 spans had ended", "1 spans had ended"]
+    assert world.meter.spans()["failed"].tolist() == [False, False]
+
+
+def test_what_is_sent_and_thrown_into_an_async_generator_arrives(world: World) -> None:
+    @world.meter.span("echo")
+    async def echo() -> AsyncIterator[object]:
+        sent: object = None
+        while True:
+            try:
+                sent = yield sent
+            except KeyError as error:
+                sent = f"caught {error}"
+
+    async def talk() -> list[object]:
+        stream = echo()
+        told = [await anext(stream), await stream.asend(7), await stream.athrow(KeyError("a"))]  # type: ignore[attr-defined]
+        await stream.aclose()  # type: ignore[attr-defined]
+        return told
+
+    assert asyncio.run(talk()) == [None, 7, "caught 'a'"]
+
+
+def test_a_partial_and_an_object_that_is_awaited_have_spans_as_long_as_their_work(world: World) -> None:
+    class Model:
+        async def __call__(self, milliseconds: int) -> None:
+            await asyncio.sleep(0)
+            world.run(milliseconds)
+
+    for function in (functools.partial(Model().__call__, 20), functools.partial(functools.partial(Model()), 20)):
+        asyncio.run(world.meter.span("work")(function)())
+    asyncio.run(world.meter.span("work")(Model())(20))
+    assert world.meter.spans()["duration_s"] == pytest.approx([0.02] * 3)
+
+
+def test_spans_that_were_pickled_keep_their_names(world: World) -> None:
+    world.run(10)
+    with world.meter.span("step", tokens=3):
+        world.run(10)
+    spans = world.meter.spans()
+    again = pickle.loads(pickle.dumps(spans))
+    assert repr(again.summary(unit="tokens")) == repr(spans.summary(unit="tokens"))
+    assert again.whole_j == spans.whole_j and list(again.labels("name")) == ["step"]
+
+
+@pytest.mark.parametrize("kind", [int, float, np.int64, np.uint64, np.float64])
+def test_two_numbers_of_any_kind_give_one_measurement(world: World, kind: type) -> None:
+    world.run(50)
+    assert world.meter.energy_between(kind(10 * MS), kind(30 * MS)).energy_j == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("t0_ns", "t1_ns"),
+    [(20 * MS, 10 * MS), ([20 * MS], [10 * MS]), ([float("nan")], [1]), ([-5], [1]), ([1e30], [1e31])],
+)
+def test_an_interval_that_ends_before_it_begins_and_what_is_no_instant_are_refused(
+    world: World, t0_ns: object, t1_ns: object
+) -> None:
+    world.run(50)
+    with pytest.raises(ValueError, match=r"lies before|nanoseconds"):
+        world.meter.energy_between(t0_ns, t1_ns)
 
 
 def test_tasks_are_lanes_of_their_own(world: World) -> None:

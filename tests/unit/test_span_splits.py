@@ -159,6 +159,9 @@ def test_words_for_what_cannot_be() -> None:
         meter.spans("share", weights="rows")
     with pytest.raises(ValueError, match="one number for each of 3 spans"):
         meter.spans("share", weights=lambda rows: [1.0])
+    for weight in (-1.0, float("inf")):
+        with pytest.raises(ValueError, match="from 0 on"):
+            meter.spans("share", weights=lambda rows, one=weight: np.full(len(rows), one))
 
 
 def test_sensor_errors_add_up_within_a_source() -> None:

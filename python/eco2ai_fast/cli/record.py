@@ -48,6 +48,8 @@ def command(argv: tuple[str, ...], *, path: str, rate_hz: float, seconds: float 
         raise click.UsageError("give CMD, --pid or --seconds, one of them")
     if not 0 < rate_hz < float("inf"):
         raise click.UsageError(f"--rate must be above 0, not {rate_hz:g}")
+    if seconds is not None and not seconds > 0:
+        raise click.UsageError(f"--seconds must be above 0, not {seconds:g}")
     if settings.disabled():
         if argv:
             _end(replace(argv), argv)

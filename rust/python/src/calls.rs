@@ -146,8 +146,10 @@ unsafe extern "C" fn span_enter(span: *mut PyObject, _: *mut PyObject) -> *mut P
 unsafe extern "C" fn span_exit(span: *mut PyObject, arguments: *mut *mut PyObject, count: isize) -> *mut PyObject {
     // SAFETY: as in span_enter().
     let (py, this) = unsafe { (Python::assume_attached(), Borrowed::from_ptr(Python::assume_attached(), span)) };
-    // SAFETY: `count` says how many arguments there are; the first is compared with None and not touched.
-    let failed = count > 0 && unsafe { *arguments != ffi::Py_None() };
+    // Whoever takes no more of a generator's items closes it; nothing failed.
+    // SAFETY: `count` says how many arguments there are; the first is compared with two objects that live as long as the
+    // interpreter, and not touched.
+    let failed = count > 0 && unsafe { *arguments != ffi::Py_None() && *arguments != ffi::PyExc_GeneratorExit };
     answer(py, || {
         // SAFETY: see above.
         unsafe { this.cast_unchecked::<Span>() }.get().end(failed)?;
