@@ -360,7 +360,7 @@ def background(subject, period, seconds):
     subject.load()
     subject.make(period)
     subject.start()
-    time.sleep(1)
+    time.sleep(4 if descendants() else 1)  # helpers import before they rest
     # Looking for the others costs CPU itself, so it is done outside of what counts for this process.
     others0_s, own0_s, begin = others_cpu_s(), time.process_time(), time.perf_counter()
     time.sleep(seconds)

@@ -46,6 +46,8 @@ COSTS = (
 )
 COUNTS = (("threads", "threads while it runs"), ("children_started", "processes started"))
 PERIODS = (("1", "1 s"), ("0.1", "0.1 s"), ("0.01", "10 ms"), ("0.001", "1 ms"))
+# Asked for less, these take their own: perun 1 s below 0.1 s; carbontracker's reader sleeps a second at each reading.
+LEAST_PERIOD_S = {"perun": 0.1, "carbontracker": 1.0}
 OUR_MODES = (f"{OURS}:measure", f"{OURS}:meter")
 # Differences of errors below this are the harness's noise: in points of percent.
 NOISE_POINTS = 0.05
@@ -136,9 +138,18 @@ def background_rows(result: Result) -> list[Row]:
     rows = []
     for period, title in PERIODS:
         asked = {name: table.get(f"{name} {period}") for name in (OURS, *RIVALS)}
-        if asked[OURS]:
-            rows.append((f"CPU in the background at {title}", costs(asked, "% of a core", 3)))
-    return rows
+        rows.append((f"CPU in the background at {title}", background(asked, period)))
+        if sampled := table.get(f"{OURS}-sampled {period}"):
+            cells = background(asked | {OURS: sampled}, period)
+            rows.append((f"the same at {title}, sampling alone, no change hunted", cells))
+    return rows if table else []
+
+
+def background(asked: dict[str, Any], period: str) -> list[str]:
+    """Cells of one period; those that take another one are marked."""
+    first, *rest = costs(asked, "% of a core", 3)
+    is_refused = [float(period) < LEAST_PERIOD_S.get(rival, 0.0) for rival in RIVALS]
+    return [first, *(cell + "*" * refused for cell, refused in zip(rest, is_refused, strict=True))]
 
 
 def beside(result: Result) -> str:
@@ -241,6 +252,8 @@ def ratio(one: dict[str, Any] | None, mine: dict[str, Any] | None) -> str:
     if not mine or not mine.get("median"):
         return "?"
     times_ = one["median"] / mine["median"]
+    if times_ <= 0:  # what was taken off is as much as there was
+        return "~0x"
     return f"{times_:.0f}x" if times_ >= 10 else f"{times_:.2g}x"
 
 
@@ -301,8 +314,9 @@ def under(result: Result) -> str:
     absent = [f"{name}: {one['failure']}" for name, one in result["tools"].items() if one["failure"]]
     lines = [
         f"{about(result)}",
-        "`x`: times our figure. Errors are medians, ours by `measure()` / by a `Meter` at 1 kHz; `!`: the tool said a "
-        "word of doubt; eco2AI reads no meter, so its error is that of TDP times load of a sleeping program.",
+        "`x`: times our figure; `*`: it reads about once a second whatever is asked. Errors are medians, ours by "
+        "`measure()` / by a `Meter` at 1 kHz; `!`: the tool said a word of doubt; eco2AI reads no meter, so its error is "
+        "that of TDP times load of a sleeping program.",
         *(f"Not installed: {line}." for line in absent),
         "All figures with their spread, who fails with which message, and where a rival is cheaper or nearer: "
         "[docs/versus.md](docs/versus.md).",
