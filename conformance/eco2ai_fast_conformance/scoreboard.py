@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -14,6 +15,10 @@ from .tools import Tool
 from .verdict import CRASH, FAIL, tally
 
 SCHEMA_VERSION = 1
+# The exception stands at the end of a traceback.
+LAST_WORDS = 8
+# Where on this machine an installation lies is nobody's business.
+_PLACES = re.compile(r"/[^\s\"']*/(?=lib/python|site-packages/|eco2ai_fast_conformance/)")
 COMMAND = ("python", "-m", "eco2ai_fast_conformance")
 MARKS = {"pass": "pass", "fail": "FAIL", "crash": "CRASH", "n/a": "-"}
 Board = dict[str, Any]
@@ -65,11 +70,16 @@ def _row(tool: Tool, result: Result) -> Board:
         "window_s": round(o.window_s, 4),
         "setup_s": round(o.setup_s, 3),
         "reads": o.reads,
-        "words": list(v.words[:8]),
+        "words": [without_paths(line) for line in v.words[-LAST_WORDS:]],
         "tries": result.tries,
         "late": o.is_late,
         "command": shlex.join([*COMMAND, tool.name, "--only", result.scenario.name]),
     }
+
+
+def without_paths(line: str) -> str:
+    """A line that a tool printed, without the folders above its own installation."""
+    return _PLACES.sub(".../", line)
 
 
 def text(board: Board) -> str:
@@ -107,8 +117,18 @@ def _heading(board: Board) -> list[str]:
         f"{len(board['scenarios'])} scenarios, seed {board['seed']}, {board['jobs']} at a time, {board['utc'][:10]}, "
         f"{host['cpus']} CPUs, Linux {host['kernel']} ({host['machine']}). Written by `make conformance`; "
         "README.md says what is asked and how it is judged.",
+        *_again(board),
         "",
     ]
+
+
+def _again(board: Board) -> list[str]:
+    """Which rows are of a later run, where a record says so."""
+    if "played_again" not in board:
+        return []
+    again = board["played_again"]
+    names = ", ".join(f'"{name}"' for name in again["scenarios"])
+    return ["", f"Of a second run with the same seed, since {again['why']}: {names}."]
 
 
 def _summary(board: Board) -> list[str]:

@@ -176,7 +176,7 @@ def _gauge(vector: Vector, at_s: float, scale: float) -> Stage:
         "average": None,
         "instant": gauge,
         "power_usage": "instant",
-        "architecture": 5,
+        "architecture": 4,
     }
     return Stage((shape,), gpus=(card,))
 

@@ -15,7 +15,6 @@ from .scenarios import Scenario
 from .session import Outcome
 
 PASS, FAIL, CRASH, NOT_APPLICABLE = "pass", "fail", "crash", "n/a"
-# Numbers, instants and addresses in a line differ from run to run; the words are what is said.
 _FIGURES = re.compile(r"0x[0-9a-f]+|[-+]?\d[\d.,:/T_-]*(e[-+]?\d+)?", re.IGNORECASE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 200
@@ -32,18 +31,25 @@ class Verdict:
 
 def said(outcome: Outcome) -> set[str]:
     """What a tool says in a run, without figures."""
-    lines = (_COLOURS.sub("", line) for line in [*outcome.remarks, *outcome.printed])
-    return {" ".join(_FIGURES.sub("#", line).split()) for line in lines} - {""}
+    return {plain(line) for line in _lines(outcome)} - {""}
 
 
 def words(outcome: Outcome, clean: set[str]) -> tuple[str, ...]:
     """What it says that it does not say when nothing is wrong, in order."""
-    found: list[str] = []
-    for line in [*outcome.remarks, *outcome.printed]:
-        plain = " ".join(_FIGURES.sub("#", _COLOURS.sub("", line)).split())
-        if plain and plain not in clean and line.strip()[:_LONGEST] not in found:
-            found.append(line.strip()[:_LONGEST])
+    found: dict[str, None] = {}
+    for line in _lines(outcome):
+        if plain(line) and plain(line) not in clean:
+            found[line.strip()[:_LONGEST]] = None
     return tuple(found)
+
+
+def plain(line: str) -> str:
+    """Its words alone: figures, instants and addresses differ from run to run."""
+    return " ".join(_FIGURES.sub("#", line).split())
+
+
+def _lines(outcome: Outcome) -> list[str]:
+    return [_COLOURS.sub("", line) for line in [*outcome.remarks, *outcome.printed]]
 
 
 def judge(scenario: Scenario, outcome: Outcome, clean: set[str]) -> Verdict:
