@@ -44,8 +44,35 @@ def _of_laps(
         name: [0, *(lap.domains[number].energy_uj for lap in laps), measurement.domains[name].energy_uj]
         for number, name in enumerate(ids)
     }
+    columns |= _gpu_totals(laps, measurement)
     edges_ns = [t0_ns, *(lap.t1_ns for lap in laps), t1_ns]
     return _bins("laps", BIN_S, edges_ns, {name: _steps(totals) for name, totals in columns.items()})
+
+
+def _gpu_totals(laps: Sequence[Readout], measurement: Measurement) -> dict[str, list[int | None]]:
+    """Of each GPU the energy from the begin until each lap and the end: never falling, so that no bin is negative."""
+    if len(measurement._gpu_laps) != len(laps):
+        return {}
+    told = [{one.id: one.energy_uj for one in lap.energies()} for lap in measurement._gpu_laps]
+    found: dict[str, list[int | None]] = {}
+    for name, domain in measurement.domains.items():
+        if domain.kind == "gpu":
+            last_uj, totals = domain.energy_uj, [lap.get(name) for lap in told]
+            found[name] = [0, *_rising(totals, last_uj), last_uj]
+    return found
+
+
+def _rising(totals_uj: Sequence[int | None], most_uj: int | None) -> list[int | None]:
+    """Each at least the one before and at most the last: the ends of laps are known to within a bound."""
+    rising: list[int | None] = []
+    least_uj = 0
+    for total_uj in totals_uj:
+        if total_uj is None or most_uj is None:
+            rising.append(None)
+        else:
+            least_uj = min(max(total_uj, least_uj), most_uj)
+            rising.append(least_uj)
+    return rising
 
 
 def _steps(totals_uj: Sequence[int | None]) -> list[float | None]:
@@ -69,7 +96,27 @@ def _of_curve(meter: Meter | None, t0_ns: int, t1_ns: int) -> dict[str, Any] | N
         domain.id: [_joules(readout.domains[number].energy_uj) for readout in readouts]
         for number, domain in enumerate(meter.domains)
     }
-    return _bins("curve", BIN_S, edges_ns, energies)
+    return _bins("curve", BIN_S, edges_ns, energies | _gpu_energies(meter, edges_ns))
+
+
+def _gpu_energies(meter: Meter, edges_ns: list[int]) -> dict[str, list[float | None]]:
+    """Of each GPU the differences of its one curve; unknown where an edge is before what is remembered."""
+    from .gpucurves import FORGOTTEN, settled
+
+    cards = settled(meter, edges_ns[0], edges_ns[-1])
+    if not cards:
+        return {}
+    import numpy as np
+
+    at_ns = np.asarray(edges_ns, "u8")
+    found: dict[str, list[float | None]] = {}
+    for card in cards:
+        heights = card.heights(at_ns, np.zeros(len(at_ns), bool))
+        if heights is not None:
+            steps_j = np.diff(heights.energy_uj.astype("i8")) / UJ_PER_J
+            is_known = heights.rule[:-1] != FORGOTTEN
+            found[card.id] = [float(step) if known else None for step, known in zip(steps_j, is_known, strict=True)]
+    return found
 
 
 def _joules(energy_uj: int | None) -> float | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ._core import GpuCurve, Gpus, GpuWindow
     from .meter import Meter
+    from .traces import Trace
 
     Column = NDArray[Any]
 
@@ -110,7 +111,8 @@ class Card:
         known = [one for one in told if one is not None]
         if not known:
             return None
-        total = Heights(*(sum(getattr(one, name) for one in known) for name in _SUMS), known[-1].rule.copy())  # type: ignore[arg-type]
+        sums: list[Any] = [sum(getattr(one, name) for one in known) for name in _SUMS]
+        total = Heights(sums[0], sums[1], sums[2], sums[3], known[-1].rule.copy())
         for place, one in enumerate(told):
             if one is not None:
                 within = t_ns >= self._begins_ns[place]
@@ -122,8 +124,8 @@ class Card:
         curve = self._curves[place]
         is_only = len(self._curves) == 1
         start_ns = 0 if is_only or place == 0 else self._begins_ns[place]
-        end_ns = None if place == len(self._curves) - 1 else curve.span_ns
-        end_ns = np.iinfo("u8").max if end_ns is None else end_ns[1]
+        span_ns = None if place == len(self._curves) - 1 else curve.span_ns
+        end_ns = int(np.iinfo("u8").max) if span_ns is None else span_ns[1]
         at_ns, back = np.unique(np.clip(t_ns, start_ns, end_ns), return_inverse=True)
         active = np.zeros(len(at_ns), bool)
         # Instants that were clipped into one are ascending: the last of them is the true one, or the end.
@@ -248,11 +250,12 @@ def add_to(curve: Curve, cards: Sequence[Any], t0_ns: Column, t1_ns: Column) -> 
     return Curve(curve.t_ns, energy_uj, modelled_uj, np.sqrt(variance), grain_ns), told
 
 
-def places(meter: Meter | _core.Meter, cards: Sequence[Card]) -> list[int]:
+def places(meter: Meter | _core.Meter | Trace, cards: Sequence[Card]) -> list[int]:
     """The domains of the core that are in the sum beside these GPUs: a module contains its processor and memory."""
     has_module = any(card.is_module for card in cards)
-    counted = [place for place, one in enumerate(meter.domains) if one.counted]
-    return [place for place in counted if not (has_module and meter.domains[place].kind in IN_A_MODULE)]
+    domains: Sequence[Any] = meter.domains
+    counted = [place for place, one in enumerate(domains) if one.counted]
+    return [place for place in counted if not (has_module and domains[place].kind in IN_A_MODULE)]
 
 
 def notes(cards: Sequence[Card], rules: dict[str, Column]) -> list[str]:

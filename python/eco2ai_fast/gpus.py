@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OFF = ("off", "none")
 
 # One for each choice of GPUs; None where there is no sign of a driver.
-_keepers: dict[tuple[str | None, str | None, str | None], Gpus | None] = {}
+_keepers: dict[tuple[str | None, str | None, str | None, tuple[tuple[str, float, float], ...]], Gpus | None] = {}
 
 
 def keeper(wanted: str | None = None) -> Gpus | None:
@@ -31,9 +31,10 @@ def keeper(wanted: str | None = None) -> Gpus | None:
     if wanted in OFF or (elsewhere and library is None):
         return None
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") if wanted is None else None if wanted == "all" else wanted
-    key = (library, visible, os.environ.get("CUDA_DEVICE_ORDER"))
+    calibrations = settings.resolve("gpu_calibration")[0]
+    key = (library, visible, os.environ.get("CUDA_DEVICE_ORDER"), calibrations)
     if key not in _keepers:
-        _keepers[key] = Gpus.find(library=library, visible=visible, device_order=key[2])
+        _keepers[key] = Gpus.find(library=library, visible=visible, device_order=key[2], calibrations=calibrations)
         if _keepers[key] is not None:
             _stop_at_exit()
     return _keepers[key]

@@ -23,6 +23,13 @@ Z_95 = 1.96
 EXPECTED_KINDS = ("package", "dram")
 
 
+# What the sum of two windows has of both.
+_SAME = (
+    "id", "kind", "parent", "source", "detail", "counted", "sensor_rel", "uuid", "cuda_index", "device", "tick_s",
+    "calibration", "_is_model",
+)  # fmt: skip
+
+
 class DomainMeasurement:
     """The energy of one domain in a window.
 
@@ -39,6 +46,8 @@ class DomainMeasurement:
         fault: why a reading failed, if it did.
         uuid, cuda_index: of a GPU: what stays the same across reboots, and its number for CUDA, if it has one.
         rule: of a GPU: how the window's ends were found between two updates of its meter (docs/gpus.md).
+        device, tick_s, calibration: of a GPU: its product name, how often its meter moves, and the gain and the offset
+            in watts that were undone, if any are known.
     """
 
     __slots__ = (
@@ -61,6 +70,9 @@ class DomainMeasurement:
         "cuda_index",
         "rule",
         "_is_model",
+        "device",
+        "tick_s",
+        "calibration",
     )
 
     def __init__(self, domain: _core.Domain | _core.GpuEnergy, energy: _core.DomainEnergy | _core.GpuEnergy) -> None:
@@ -84,6 +96,10 @@ class DomainMeasurement:
         self.uuid: str | None = getattr(domain, "uuid", None)
         self.cuda_index: int | None = getattr(domain, "cuda_index", None)
         self.rule: str | None = getattr(energy, "rule", None)
+        is_gpu = domain.kind == "gpu"
+        self.device: str | None = getattr(domain, "name", None) if is_gpu else None
+        self.tick_s: float | None = getattr(domain, "tick_s", None) if is_gpu else None
+        self.calibration: tuple[float, float] | None = getattr(domain, "calibration", None)
 
     @property
     def energy_j(self) -> float | None:
@@ -122,8 +138,7 @@ class DomainMeasurement:
     def _plus(self, other: DomainMeasurement, share: float) -> DomainMeasurement:
         """The sum over two windows of which the first took `share` of the time."""
         total = DomainMeasurement.__new__(DomainMeasurement)
-        same = ("id", "kind", "parent", "source", "detail", "counted", "sensor_rel", "uuid", "cuda_index", "_is_model")
-        for name in same:
+        for name in _SAME:
             setattr(total, name, getattr(self, name))
         known = [one.energy_uj for one in (self, other) if one.energy_uj is not None]
         total.energy_uj = sum(known) if known else None
@@ -152,6 +167,7 @@ class Measurement:
         "_closed",
         "_domains",
         "_failure",
+        "_gpu_laps",
         "_gpu_missing",
         "_gpu_notes",
         "_gpus",
@@ -183,6 +199,8 @@ class Measurement:
         # What the window's owner has to say.
         self._remarks: tuple[str, ...] = ()
         self._gpus: _core.GpuWindow | None = None
+        # Windows from the begin until some instants in between, for the bins.
+        self._gpu_laps: list[_core.GpuWindow] = []
         self._gpu_missing: tuple[tuple[str, str], ...] = ()
         self._gpu_notes: tuple[str, ...] = ()
         # Whether what was told of the GPUs is final.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._core import Domain
+    from .measurement import DomainMeasurement
 
 _MACHINE_ID_PATHS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
@@ -23,11 +24,12 @@ def host() -> dict[str, str | None]:
     return {"hash": _host_hash(), "boot_id": _line(_BOOT_ID_PATH)}
 
 
-def hardware(domains: list[Domain]) -> dict[str, Any]:
+def hardware(domains: list[Domain], measured: list[DomainMeasurement]) -> dict[str, Any]:
     """What people call the hardware: processor, packages, logical processors, GPUs; unknown is None."""
     from ._core import EnergyError, processor
 
     gpus = [domain.detail for domain in domains if domain.kind.startswith("gpu") and domain.counted]
+    gpus += [domain.device or domain.detail for domain in measured if domain.kind == "gpu"]
     try:
         found = processor(sysroot=settings.resolve("sysroot")[0])
     except (EnergyError, ValueError, OSError):

@@ -27,7 +27,8 @@ NEVER_MEASURED = ("storage", "network", "losses of the computer's power supply",
 IT_ONLY = "IT energy only: cooling and building are not in it"
 _DOMAIN_KEYS = (
     "id", "kind", "parent", "source", "provenance", "detail", "counted", "energy_j", "measured_j", "modelled_j",
-    "uncertainty_j", "sampling_j", "sensor_rel", "coverage", "resets", "ambiguous", "fault",
+    "uncertainty_j", "sampling_j", "sensor_rel", "coverage", "resets", "ambiguous", "fault", "uuid",
+    "cuda_index", "rule", "calibration",
 )  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def _measured(measurement: Measurement, kind: str, laps: Sequence[Readout]) -> d
         "project": None,
         "stage": None,
         "code_commit": origin.code_commit(),
-        "hardware": origin.hardware(domains),
+        "hardware": origin.hardware(domains, [*measurement.domains.values()]),
         **_energy(measurement, {domain.id: domain for domain in domains}),
         "boundary": _boundary(measurement),
         "bins": bins.of(measurement, laps),
@@ -184,6 +185,8 @@ def _domain(domain: DomainMeasurement, meter: Domain | None, duration_s: float) 
     """`meter` is None in a sum over two machines' measurements, where the domain is the other one's."""
     values = {key: getattr(domain, key) for key in _DOMAIN_KEYS}
     values |= {key: getattr(meter, key, None) for key in ("tick_s", "resolution_s", "reason")}
+    if domain.kind == "gpu":
+        values |= {"tick_s": domain.tick_s, "reason": "the driver's own meter"}
     values["gap_s"] = max(0.0, 1.0 - domain.coverage) * duration_s
     if domain.energy_j is None:  # its parts and its error are then as unknown as itself
         values |= dict.fromkeys(("measured_j", "modelled_j", "uncertainty_j", "sampling_j"))

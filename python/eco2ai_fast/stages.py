@@ -20,6 +20,8 @@ STAGES = ("data collection", "preprocessing", "training", "fine-tuning", "evalua
 SCHEMA_VERSION = 1
 # A stage's code has 16 bits in a span.
 MOST_STAGES = 1 << 16
+# Times that a stage was entered before they are added up.
+MOST_PARTS = 64
 # What adds up from one record to the next; bounds add up too, for the sensors of one machine err alike.
 SUMS = ("entries", "duration_s", "energy_j", "measured_j", "modelled_j", "uncertainty_j", "co2e_g")
 
@@ -124,11 +126,12 @@ class _Ledger:
     def _begin(self) -> None:
         self.pid = os.getpid()
         self.stack: list[str] = []
-        self.totals: dict[str, Measurement] = {}
+        self.parts: dict[str, list[Measurement]] = {}
         self.entries: dict[str, int] = {}
         self.meter: _core.Meter | None = None
         # Open while any stage is: it keeps the counters followed.
         self.window: _core.Window | None = None
+        self.gpus: _core.GpuWindow | None = None
         self.reading: _core.Reading | None = None
         self.failure: str | None = None
 
@@ -153,13 +156,18 @@ class _Ledger:
             if not self.stack and self.window is not None:
                 self.window.end()
                 self.window = self.reading = None
+                if self.gpus is not None:
+                    self.gpus.end()
+                    self.gpus = None
 
     def so_far(self) -> LifeCycle:
         with self.lock:
             self._follow_fork()
             if self.stack:
                 self._turn()
-            return LifeCycle(dict(self.totals), dict(self.entries))
+            parts, entries = {name: list(one) for name, one in self.parts.items()}, dict(self.entries)
+        # Without the lock: it waits for GPUs' next update.
+        return LifeCycle({name: _sum(one) for name, one in parts.items()}, entries)
 
     def _turn(self) -> None:
         """Books what happened since the last change to the stage that was open."""
@@ -167,9 +175,17 @@ class _Ledger:
             reading = self._read()
         except _core.EnergyError as error:
             reading, self.failure = None, str(error)
+        gpus, self.gpus = self.gpus, self._begin_gpus(reading)
         if self.stack:
-            self._book(self.stack[-1], reading)
+            self._book(self.stack[-1], reading, gpus)
         self.reading = reading
+
+    def _begin_gpus(self, reading: _core.Reading | None) -> _core.GpuWindow | None:
+        """A window on the GPUs from this change on."""
+        from .gpus import keeper
+
+        found = keeper() if reading is not None and self.meter is not None else None
+        return found.begin() if found else None
 
     def _read(self) -> _core.Reading:
         from .stopwatch import implicit_meter
@@ -182,14 +198,21 @@ class _Ledger:
         self.meter.tick()
         return self.meter.read()
 
-    def _book(self, name: str, reading: _core.Reading | None) -> None:
+    def _book(self, name: str, reading: _core.Reading | None, gpus: _core.GpuWindow | None) -> None:
         part = Measurement(name, self.meter)
         if reading is None or self.reading is None:
             part._fail(self.failure or "a reading failed")
         else:
-            part._close(reading.since(self.reading))
-        known = self.totals.get(name)
-        self.totals[name] = part if known is None else known + part
+            readout = reading.since(self.reading)
+            part._close(readout)
+            if gpus is not None:
+                gpus.end(readout.t1_ns)
+                part._gpus = gpus
+        parts = self.parts.setdefault(name, [])
+        parts.append(part)
+        if len(parts) > MOST_PARTS:
+            # All but the last, which a GPU may still have to tell about: adding up looks at their energies.
+            self.parts[name] = [_sum(parts[:-1]), parts[-1]]
 
     def _label(self) -> None:
         name = self.stack[-1] if self.stack else ""
@@ -205,6 +228,13 @@ class _Ledger:
 
 
 _ledger = _Ledger()
+
+
+def _sum(parts: list[Measurement]) -> Measurement:
+    total, *others = parts
+    for one in others:
+        total = total + one
+    return total
 
 
 def _record(one: Measurement, entries: int) -> dict[str, Any]:

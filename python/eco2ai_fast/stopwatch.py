@@ -151,11 +151,14 @@ class measure:
     def _lap(self) -> _core.Readout | None:
         """From the begin until now of the innermost block of this thread, which stays open; None if it is not read."""
         begun = self._open.get(get_ident())
-        window = begun[-1][0] if begun else None
+        window, measurement = begun[-1] if begun else (None, None)
         try:
-            return window.lap() if window else None
+            lap = window.lap() if window else None
         except EnergyError:
             return None
+        if lap is not None and measurement is not None and measurement._gpus is not None:
+            measurement._gpu_laps.append(measurement._gpus.lap(lap.t1_ns))
+        return lap
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         from .decorator import measured

@@ -8,6 +8,7 @@ from _thread import RLock
 
 from . import settings
 from ._core import EnergyError
+from .gpus import keeper
 from .stopwatch import implicit_meter
 from .tracking import arguments, live, machine, place
 from .tracking.errors import IncorrectMethodSequenceError, TrackerWarning
@@ -232,7 +233,7 @@ class Tracker:
             "project_name": str(self.project_name),
             "experiment_description": str(self.experiment_description),
             "CPU_name": machine.cpu_cell(),
-            "GPU_name": machine.gpu_cell(meter),
+            "GPU_name": machine.gpu_cell(()),
             "OS": machine.operating_system(),
             "region/country": self._place.text,
         }
@@ -240,16 +241,17 @@ class Tracker:
         self._mode = mode
         live.add(self)
         if not self._quiet:
-            machine.warn_of_unmeasured_gpu(meter)
+            machine.warn_of_unmeasured_gpu(is_followed=meter is not None and keeper() is not None)
         if not settings.disabled():
             self._open_output()
-        self._run.split()  # what getting ready has cost is not part of the run
+        self._run.skip()  # what getting ready has cost is not part of the run
 
     def _started_run(self) -> tuple[Run, _core.Meter | None]:
         whole_machine = self._cpu_processes == "all"
         try:
             meter = None if settings.disabled() else self._meter or implicit_meter()
-            run = Run(meter, self._tariff, whole_machine=whole_machine)
+            gpus = keeper() if self._meter is None else getattr(self._meter, "_gpus", None)
+            run = Run(meter, self._tariff, whole_machine=whole_machine, gpus=gpus)
             run.begin()
         except EnergyError as error:
             self._warn(f"no energy is measured: {error}")
@@ -263,7 +265,7 @@ class Tracker:
 
     def _open_output(self) -> None:
         self._output = Output(self.file_name, self._encode_file, quiet=self._quiet)
-        self._output.open(self._record(self._run.lap()).cells)
+        self._output.open(self._record(self._run.lap(0.0)).cells)
         period_s = min(max(self.measure_period(), SHORTEST_REFRESH_S), SHARE_TICK_S)
         self._refresher = Refresher(period_s, self._refresh)
 
@@ -320,6 +322,8 @@ class Tracker:
             return self._record(self._run.lap()) if self._mode else self._last
 
     def _record(self, figures: Figures) -> TrackerRecord:
+        # Known once the driver has started, which start() does not wait for.
+        self._labels["GPU_name"] = machine.gpu_cell(machine.gpus_of(figures.measurement))
         return TrackerRecord(figures, self._place, self._params["pue"], self._labels, priced=self._tariff is not None)
 
     def _warn(self, message: str) -> None:

@@ -7,6 +7,7 @@ import warnings
 
 from .. import _core
 from .._core import EnergyError
+from ..gpus import keeper
 from ..stopwatch import implicit_meter
 from ..tracking import machine
 from ..tracking.errors import NoCPUinTableWarning
@@ -35,7 +36,8 @@ class _Device:
         self._consumption_kwh = 0.0
         self._whole_machine = cpu_processes == "all"
         try:
-            self._run = Run(implicit_meter(), None, whole_machine=self._whole_machine)
+            gpus = keeper() if "gpu" in self._kinds else None
+            self._run = Run(implicit_meter(), None, whole_machine=self._whole_machine, gpus=gpus)
             self._run.begin()
         except EnergyError:
             self._run = Run(None, None, whole_machine=self._whole_machine)
@@ -46,7 +48,8 @@ class _Device:
         figures = self._run.split()
         counted = [one for one in figures.measurement.domains.values() if one.counted and one.kind in self._kinds]
         energies_j = [one.energy_j for one in counted if one.energy_j is not None]
-        kwh = figures.share * sum(energies_j) / J_PER_KWH if energies_j else float("nan")
+        share = 1.0 if "gpu" in self._kinds else figures.share
+        kwh = share * sum(energies_j) / J_PER_KWH if energies_j else float("nan")
         self._consumption_kwh += kwh
         return kwh
 
@@ -103,10 +106,10 @@ class GPU:
 
     def __init__(self, ignore_warnings: bool = False) -> None:
         self._device = _Gpus("all")
-        self._names = machine.gpus(implicit_meter())
+        self._names = machine.gpus()
         self.is_gpu_available = bool(self._names)
         if not ignore_warnings:
-            machine.warn_of_unmeasured_gpu(implicit_meter())
+            machine.warn_of_unmeasured_gpu(is_followed=self.is_gpu_available)
 
     def calculate_consumption(self) -> float:
         """kWh since the last call; 0 without a GPU."""
@@ -123,17 +126,25 @@ class GPU:
     def gpu_num(self) -> int:
         return len(self._names)
 
-    def gpu_memory(self) -> None:
-        """None: not supported."""
+    def gpu_memory(self) -> list[int | None]:
+        """Used bytes of each GPU; None for one that does not tell."""
+        return [one.get("memory_used_bytes") for one in machine.conditions()]
 
-    def gpu_temperature(self) -> None:
-        """None: not supported."""
+    def gpu_temperature(self) -> list[int | None]:
+        """Degrees Celsius of each GPU."""
+        return [one.get("temperature_c") for one in machine.conditions()]
 
-    def gpu_power(self) -> None:
-        """None: not supported; energy over time tells more."""
+    def gpu_power(self) -> list[int | None]:
+        """Milliwatts of each GPU, as eco2AI has them: the mean between the last two updates of its meter."""
+        return [_milliwatts(one["power_w"]) for one in machine.conditions()]
 
-    def gpu_power_limit(self) -> None:
-        """None: not supported."""
+    def gpu_power_limit(self) -> list[int | None]:
+        """Milliwatts of each GPU."""
+        return [_milliwatts(one.get("limit_w")) for one in machine.conditions()]
+
+
+def _milliwatts(power_w: float | None) -> int | None:
+    return None if power_w is None else round(1000 * power_w)
 
 
 class _Gpus(_Device):
@@ -176,7 +187,7 @@ def get_cpu_percent(cpu_processes: str = "current") -> float:
 
 def is_gpu_available() -> bool:
     """Whether a GPU is measured."""
-    return bool(machine.gpus(implicit_meter()))
+    return bool(machine.gpus())
 
 
 def all_available_cpu() -> None:
@@ -186,7 +197,7 @@ def all_available_cpu() -> None:
 
 def all_available_gpu() -> None:
     """Prints the GPUs that are measured."""
-    names = machine.gpus(implicit_meter())
+    names = machine.gpus()
     for name in dict.fromkeys(names):
         print(f"GPU: {names.count(name)} x {name}")
     if not names:

@@ -21,6 +21,8 @@ NS_PER_S = 1_000_000_000
 # The share is taken anew this often, so that what others do later changes nothing of what was drawn before. A busy
 # machine has a thousand ticks of /proc/stat per CPU in it; on an idle one it takes longer.
 SHARE_TICK_S = 10
+# What a reading in between waits for an update of GPUs' meters, which move every 20 or 100 ms.
+GPU_PATIENCE_S = 0.25
 
 
 class Figures:
@@ -58,6 +60,8 @@ class Run:
         "_cost",
         "_cpu0",
         "_cpu1",
+        "_gpu_window",
+        "_gpus",
         "_meter",
         "_priced_j",
         "_priced_s",
@@ -70,31 +74,67 @@ class Run:
         "_window",
     )
 
-    def __init__(self, meter: _core.Meter | None, tariff: Tariff | None, *, whole_machine: bool) -> None:
+    def __init__(
+        self,
+        meter: _core.Meter | None,
+        tariff: Tariff | None,
+        *,
+        whole_machine: bool,
+        gpus: _core.Gpus | None = None,
+    ) -> None:
         self._meter = meter
         self._tariff = tariff
         self._whole_machine = whole_machine
         self._window = meter.window() if meter else None
+        self._gpus = gpus if meter else None
+        self._gpu_window: _core.GpuWindow | None = None
 
     def begin(self) -> None:
         """Raises EnergyError where the meter cannot be read."""
         self._restart(cpu_times())
+        self._gpu_window = self._gpus.begin() if self._gpus else None
         if self._window:
             self._window.begin()
 
-    def lap(self) -> Figures:
-        """From the begin until now."""
-        return self._figures(self._window.lap if self._window else None)
+    def lap(self, patience_s: float = GPU_PATIENCE_S) -> Figures:
+        """From the begin until now. Of GPUs what is known after one update of their meters, for which it waits; for a
+        driver that is only being started it does not."""
+
+        def lapped(t1_ns: int) -> _core.GpuWindow | None:
+            window = self._gpu_window and self._gpu_window.lap(t1_ns)
+            if window is not None:
+                window.wait(False, patience_s if window.stand[0] == "ready" else 0.0)
+            return window
+
+        return self._figures(self._window.lap if self._window else None, lapped, is_final=False)
 
     def split(self) -> Figures:
         """From the begin until now, and a new begin on the same reading."""
-        figures = self._figures(self._window.split if self._window else None)
+        figures = self._figures(self._window.split if self._window else None, self._turned)
         self._restart(self._cpu1)
         return figures
 
+    def skip(self) -> None:
+        """A new begin now: what came before is nobody's, and nothing is waited for."""
+        self._restart(cpu_times())
+        if self._window:
+            self._window.split()
+        self._turned(time.perf_counter_ns())
+
     def end(self) -> Figures:
         """From the begin until now; there is nothing after it."""
-        return self._figures(self._window.end if self._window else None)
+        return self._figures(self._window.end if self._window else None, self._ended)
+
+    def _turned(self, t1_ns: int) -> _core.GpuWindow | None:
+        window, self._gpu_window = self._gpu_window, self._gpus.begin() if self._gpus else None
+        if window is not None:
+            window.end(t1_ns)
+        return window
+
+    def _ended(self, t1_ns: int) -> _core.GpuWindow | None:
+        if self._gpu_window is not None:
+            self._gpu_window.end(t1_ns)
+        return self._gpu_window
 
     def _restart(self, cpu: CpuTimes) -> None:
         self._t0_ns = self._tick_ns = time.perf_counter_ns()
@@ -105,10 +145,19 @@ class Run:
         self._priced_j = 0.0
         self._priced_s = _second_of_day()
 
-    def _figures(self, read: Callable[[], _core.Readout] | None) -> Figures:
+    def _figures(
+        self,
+        read: Callable[[], _core.Readout] | None,
+        gpus: Callable[[int], _core.GpuWindow | None],
+        *,
+        is_final: bool = True,
+    ) -> Figures:
         measurement = Measurement(None, self._meter)
         try:
             measurement._close(read()) if read else measurement._fail("no meter")
+            measurement._gpus = gpus(measurement.t1_ns) if read else None
+            if not is_final:  # what is not known yet is not waited for any longer
+                measurement = measurement._as_known()
         except EnergyError as error:
             measurement._fail(str(error))
         self._cpu1 = cpu_times()

@@ -237,9 +237,8 @@ pub fn detail(gpu: &Gpu) -> String {
 }
 
 fn calibrated(gpu: &Gpu) -> String {
-    calibration(gpu).map_or_else(String::new, |(gain, offset_w)| {
-        format!(", calibrated: gain {gain:.4}, offset {offset_w:+.2} W")
-    })
+    calibration(gpu)
+        .map_or_else(String::new, |(gain, offset_w)| format!(", calibrated: gain {gain:.4}, offset {offset_w:+.2} W"))
 }
 
 /// Gain, and offset in watts, that the figures are corrected by.

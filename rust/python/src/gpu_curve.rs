@@ -39,6 +39,7 @@ type Windows<'py> = (Whole<'py>, Whole<'py>, Floats<'py>, Floats<'py>, Codes<'py
 pub struct GpuCurve(pub Gpu);
 
 #[pymethods]
+#[allow(clippy::unused_self)] // some attributes that every domain has are constants of a GPU
 impl GpuCurve {
     #[getter]
     fn id(&self) -> String {
@@ -210,9 +211,8 @@ impl GpuCurve {
         is_active: PyReadonlyArray1<'py, bool>,
     ) -> PyResult<Option<Heights<'py>>> {
         let marks = Marks { t_ns: ascending(t_ns.as_slice()?)?, is_active: is_active.as_slice()? };
-        let found = py.detach(|| {
-            guarded(|| Ok(self.0.lane().since(marks.t_ns.first().copied().unwrap_or(0)).heights(marks)))
-        })?;
+        let found =
+            py.detach(|| guarded(|| Ok(self.0.lane().since(marks.t_ns.first().copied().unwrap_or(0)).heights(marks))))?;
         Ok(found.map(|heights| columns(py, &heights)))
     }
 

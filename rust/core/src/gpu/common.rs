@@ -102,7 +102,6 @@ impl<'a> Active<'a> {
     fn begin_ns(&self, place: usize) -> u64 {
         self.marks.t_ns.get(self.next[place]).copied().unwrap_or(u64::MAX)
     }
-
 }
 
 /// How the curve runs between two updates: on from the first by a known power, evenly, and by a known power to the second.
@@ -204,7 +203,8 @@ impl Bend {
             let share = rest_ns as f64 / (to.t_ns - from.t_ns) as f64;
             (uj(risen_j), self.straight_j * share, Rule::Linear)
         };
-        let share = |rise: u64| (u128::from(rise) * u128::from(past_ns) / u128::from(to.t_ns - from.t_ns)) as u64;
+        let part = past_ns as f64 / (to.t_ns - from.t_ns) as f64;
+        let share = |rise: u64| units::whole(rise as f64 * part).min(rise);
         Height {
             energy_uj: signed(from.energy_uj + risen_uj),
             estimated_uj: signed(from.estimated_uj + share(to.estimated_uj - from.estimated_uj).min(risen_uj)),

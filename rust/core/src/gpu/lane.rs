@@ -9,9 +9,9 @@ use super::latest::Latest;
 use super::meter::{Meaning, Meter, Sight};
 use super::plan::Plan;
 use crate::source::nvml::code::{Code, Policy, REPROBE_NS, RETRY_UPDATES};
+use crate::source::nvml::condition::Condition;
 use crate::source::nvml::poll::Reading;
 use crate::source::nvml::probe::{Gauge, Offer, Primary, Scope};
-use crate::source::nvml::condition::Condition;
 use crate::units::{self, NS_PER_S};
 use std::sync::Arc;
 
@@ -93,6 +93,7 @@ impl Lane {
     }
 
     /// A copy that knows what happened from an instant on: to be asked at leisure, while this one goes on.
+    #[must_use]
     pub fn since(&self, t_ns: u64) -> Self {
         Self { meter: self.meter.since(t_ns, CONTEXT), latest: self.latest.clone(), plan: Plan::default(), ..*self }
     }

@@ -96,6 +96,7 @@ impl Meter {
     }
 
     /// A copy that knows what happened from an instant on, and so many updates before it.
+    #[must_use]
     pub fn since(&self, t_ns: u64, before: usize) -> Self {
         Self { ticks: self.ticks.since(t_ns, before), rhythm: self.rhythm.clone(), ..*self }
     }

@@ -32,7 +32,10 @@ pub struct Wanted {
 
 impl Wanted {
     fn calibration(&self, uuid: &str) -> Calibration {
-        self.calibrations.iter().find(|(of, _)| uuid.starts_with(of.as_str())).map_or_else(Calibration::default, |(_, known)| *known)
+        self.calibrations
+            .iter()
+            .find(|(of, _)| uuid.starts_with(of.as_str()))
+            .map_or_else(Calibration::default, |(_, known)| *known)
     }
 }
 

@@ -105,6 +105,7 @@ impl Ticks {
     }
 
     /// A copy of what is remembered from an instant on and of so many updates before it, under the same numbers.
+    #[must_use]
     pub fn since(&self, t_ns: u64, before: usize) -> Self {
         let from = self.partition(|tick| tick.t_ns < t_ns).saturating_sub(before).max(self.first_number());
         let ring = self.ring.range(from - self.first..).copied().collect();
