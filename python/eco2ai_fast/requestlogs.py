@@ -108,17 +108,20 @@ def _of_json(file: TextIO, path: str, clock: str | None) -> Log:
 
 def _objects(stream: _Stream) -> Iterator[dict[str, Any]]:
     """Of a list of them."""
-    for one in stream.elements():
-        if not isinstance(one, dict):
-            raise json.JSONDecodeError(f"a request is an object, not {json.dumps(one)[:40]}", "", 0)
-        yield one
+    return map(_object, stream.elements())
+
+
+def _object(one: Any) -> dict[str, Any]:
+    if not isinstance(one, dict):
+        raise json.JSONDecodeError(f"a request is an object, not {json.dumps(one)[:40]}", "", 0)
+    return one
 
 
 def _lines(first: dict[str, Any], stream: _Stream) -> Iterator[dict[str, Any]]:
     if first:
         yield first
     while stream.peek():
-        yield _members(stream)
+        yield _object(stream.value())
 
 
 def _members(stream: _Stream) -> dict[str, Any]:

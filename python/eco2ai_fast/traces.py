@@ -125,7 +125,7 @@ class Trace:
         domains: what was measured (`TraceDomain`). head: all that the file says of the machine and the recorder.
         curves: for each domain's id a mapping of columns (n,), u8, each read when it is asked for: t_ns, energy_uj
             (since the first reading), half_ns of the instant, estimated_uj (part of energy_uj), uncovered_ns (time up
-            to there that no readings cover). `between()` gives a stretch of them.
+            to there that no readings cover). `stretch()` gives a part of them.
         anchors: (m, 3), u8: monotonic, boottime and UTC of the same instants, in ns.
         start_ns, end_ns: from when to when all counted domains are known; instants in between have a height.
         is_complete: whether the recorder ended on purpose. lost: changes that were overwritten before it came.
@@ -168,7 +168,7 @@ class Trace:
         both = zip(self._surveys, self.domains, strict=True)
         return max(one.median_step_ns for one, domain in both if domain.counted)
 
-    def between(self, domain: str, t0_ns: int, t1_ns: int) -> dict[str, Column]:
+    def stretch(self, domain: str, t0_ns: int, t1_ns: int) -> dict[str, Column]:
         """The changes of a domain from t0_ns to t1_ns, as columns. Raises KeyError for a domain there is not."""
         table = self.curves[domain].between(t0_ns, t1_ns)
         return dict(zip(COLUMNS, np.ascontiguousarray(table.T), strict=True))

@@ -280,6 +280,9 @@ def test_files_as_spreadsheets_and_other_clients_write_them_are_read(
         ("r.json", "[1, 2]", "a request is an object, not 1"),
         ("r.json", '{"a": ' + "[" * 100_000, "no whole JSON"),
         ("r.json", '{"start" 5}', "no whole JSON"),
+        ("r.jsonl", '{"start": 1, "end": 2}\n7\n', "a request is an object, not 7"),
+        ("r.jsonl", '{"start": 1, "end": 2}\n{"start": 1, "end": 2, "units": [3]}', "request 2"),
+        ("r.jsonl", '{"start": 1, "end": 2}\n{"start": 1, "en', "no whole JSON"),
     ],
 )
 def test_what_no_request_can_be_read_from_says_so(tmp_path: Path, name: str, text: str, what: str) -> None:

@@ -58,13 +58,13 @@ def test_a_stretch_holds_the_changes_between_its_ends(tmp_path: Path) -> None:
     trace = eco.load_trace(restless(tmp_path / "t", [3, 0, 20, 1, 50, 0]))
     t_ns = trace.curves["package-0"]["t_ns"]
     for first, last in ((0, len(t_ns) - 1), (2, 3), (10, 60), (5, 5)):
-        stretch = trace.between("package-0", int(t_ns[first]), int(t_ns[last]))
+        stretch = trace.stretch("package-0", int(t_ns[first]), int(t_ns[last]))
         for name in COLUMNS:
             np.testing.assert_array_equal(stretch[name], trace.curves["package-0"][name][first : last + 1])
     for t0_ns, t1_ns in ((0, START_NS), (trace.end_ns + NS_PER_S, trace.end_ns + 2 * NS_PER_S), (-5, -1)):
-        assert len(trace.between("package-0", t0_ns, t1_ns)["t_ns"]) == 0
+        assert len(trace.stretch("package-0", t0_ns, t1_ns)["t_ns"]) == 0
     with pytest.raises(KeyError):
-        trace.between("gpu-7", 0, 1)
+        trace.stretch("gpu-7", 0, 1)
 
 
 def test_an_instant_before_the_first_change_has_no_height(tmp_path: Path) -> None:
