@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import scoreboard, staging, tools
+from .emulated import build
+from .emulated.build import EmulatorError
 from .runner import Result, run, scenarios
 from .scenarios import Scenario
 from .verdict import CRASH, FAIL
@@ -27,13 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         asked = [tools.find(name, options.environments, options.python) for name in options.tools or tools.names()]
-    except LookupError as error:
+        _build(chosen)
+    except (LookupError, EmulatorError) as error:
         print(error, file=sys.stderr)
         return 2
     board = _played(asked, chosen, options)
     _write(board, options)
     wrong = sum(tool["counts"][FAIL] + tool["counts"][CRASH] for tool in board["tools"])
     return 1 if wrong and options.strict else 0
+
+
+def _build(chosen: Sequence[Scenario]) -> None:
+    """Before the first play, so that plays side by side find what they need."""
+    build.emulator()
+    if any(scenario.route == "nvml" for scenario in chosen):
+        build.fake_nvml()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

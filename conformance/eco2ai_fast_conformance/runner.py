@@ -27,9 +27,14 @@ class Result:
 
 
 def scenarios(quick: bool = False, only: Sequence[str] = ()) -> list[Scenario]:
-    """What is played, the baselines first; `only`: those whose name contains one of these."""
+    """What is played, the baselines first; `only`: those with one of these names, or whose name contains one."""
     every = [*BASELINE.values(), *SHAPES, *FAULTS, *LAYOUTS, *GPUS, *vectors.plays()]
-    return [s for s in every if (s.quick or not quick) and (not only or any(part in s.name for part in only))]
+    names = {scenario.name for scenario in every}
+
+    def is_asked(name: str) -> bool:
+        return any(text == name or (text in name and text not in names) for text in only)
+
+    return [s for s in every if (s.quick or not quick) and (not only or is_asked(s.name))]
 
 
 def run(

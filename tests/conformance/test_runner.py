@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eco2ai_fast_conformance import scenarios, staging, tools, vectors
+from eco2ai_fast_conformance import runner, scenarios, staging, tools, vectors
 from eco2ai_fast_conformance.runner import run
 from eco2ai_fast_conformance.scenarios import BASELINE, FAULTS, GPUS, LAYOUTS, SHAPES, Scenario
 from eco2ai_fast_conformance.session import Outcome
@@ -128,6 +128,11 @@ def test_every_scenario_has_a_name_of_its_own_and_says_what_is_at_stake() -> Non
     every = [*EVERY, *vectors.plays()]
     assert len({scenario.name for scenario in every}) == len(every)
     assert all(scenario.story and scenario.why for scenario in every)
+
+
+def test_a_whole_name_asks_for_one_scenario_and_a_part_for_all_that_contain_it() -> None:
+    assert [scenario.name for scenario in runner.scenarios(only=["ramp"])] == ["ramp"]
+    assert len(runner.scenarios(only=["vector: "])) == len(vectors.load())
 
 
 def test_nothing_but_our_own_adapter_imports_the_project() -> None:
