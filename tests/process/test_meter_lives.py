@@ -117,6 +117,19 @@ def test_a_window_open_over_a_fork_is_right_in_the_parent_and_flagged_in_a_child
     """) == ["1.0", "False", "0"]
 
 
+def test_a_reset_costs_a_window_no_more_than_a_second_of_guesswork() -> None:
+    """Nobody but the keep-alive reads in between: of a counter of 1 W that falls to 0 it knows the power until then."""
+    assert lines("""
+        meter = eco.Meter(sources=[ScriptedDomain("package", [
+            (START_NS + tick * 1_000_000, tick * 1_000 if tick < 3_500 else (tick - 3_500) * 1_000)
+            for tick in range(20_000)
+        ], range_uj=262_143_000_000, max_power_w=200)])
+        with eco.measure(meter=meter) as m:
+            time.sleep(4.0)
+        print(abs(m.energy_j - m.duration_s) <= m.uncertainty_j < 3, any("anew" in note for note in m.notes))
+    """) == ["True", "True"]
+
+
 def test_a_spawned_worker_measures_for_itself() -> None:
     assert lines("""
         import multiprocessing

@@ -136,7 +136,15 @@ fn tick(criterion: &mut Criterion) {
     let panel = Panel::new(Arc::new(Monotonic), sources, domains);
     panel.record();
     let mut buffers = panel.buffers();
-    beside(criterion, "tick, eight domains", || { panel.tick(&mut buffers); }, || bare_preads(&files), nothing);
+    beside(
+        criterion,
+        "tick, eight domains",
+        || {
+            panel.tick(&mut buffers);
+        },
+        || bare_preads(&files),
+        nothing,
+    );
 }
 
 /// Both ends of a direct window, beside the preads of both ends.

@@ -17,7 +17,8 @@ const TICK_95: f64 = 0.776;
 /// What a window found out about one domain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DomainEnergy {
-    /// Energy in microjoules, measured and estimated; `None` if no reading at its begin was possible.
+    /// Energy in microjoules, measured and estimated; `None` if no reading at its begin was possible, or none after it
+    /// and no power is known to go on with.
     pub energy_uj: Option<u64>,
     /// The part of it that was modelled: all of it for a model, what bridged a reset or an unreadable end for a meter.
     pub modelled_uj: u64,
@@ -226,8 +227,10 @@ pub fn between(first: &Point, last: &Point, channel: &Channel) -> DomainEnergy {
     let duration_ns = b.t_ns.saturating_sub(a.t_ns);
     let uncovered_ns = b.uncovered_ns.saturating_sub(a.uncovered_ns).min(duration_ns);
     let is_modelled = channel.provenance == Provenance::Modelled;
+    // Read at the begin and never again, and no power was known by which to go on: that is no 0 J.
+    let is_blind = last.fault.is_some() && energy_uj == 0 && uncovered_ns > 0 && uncovered_ns == duration_ns;
     DomainEnergy {
-        energy_uj: a.known.then_some(energy_uj),
+        energy_uj: (a.known && !is_blind).then_some(energy_uj),
         modelled_uj: if is_modelled { energy_uj } else { bridged_uj },
         sampling_uj: bridged_uj.saturating_add(doubt_uj).saturating_add(edge_uj(a, b, energy_uj, duration_ns, channel)),
         coverage: if duration_ns == 0 { 1.0 } else { 1.0 - uncovered_ns as f64 / duration_ns as f64 },
@@ -275,6 +278,11 @@ mod tests {
 
     /// A counter of 1 W that moves every millisecond, and its clock.
     fn one_watt() -> (Meter, Manual) {
+        one_watt_until(u64::MAX)
+    }
+
+    /// The same; from `end_ms` on it is not there.
+    fn one_watt_until(end_ms: u64) -> (Meter, Manual) {
         let channel = Channel {
             place: Place::of_package(Kind::Package, 0),
             signal: Signal::Counter,
@@ -288,7 +296,8 @@ mod tests {
             provenance: Provenance::Measured,
             detail: String::new(),
         };
-        let readings = (0..10_000_u64).map(|ms| (ms * 1_000_000, Ok(ms * 1_000))).collect();
+        let reading = |ms| if ms < end_ms { Ok(ms * 1_000) } else { Err(Fault::Vanished) };
+        let readings = (0..10_000_u64).map(|ms| (ms * 1_000_000, reading(ms))).collect();
         let clock = Manual::new(0);
         let replay = Replay::new(vec![Script { channel, readings }]);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -376,6 +385,16 @@ mod tests {
         assert_eq!(parts.end().unwrap().suspended_ns, 7 * NS_PER_S);
         let readout = whole.end().unwrap();
         assert_eq!((readout.suspended_ns, readout.t1_ns - readout.t0_ns), (107 * NS_PER_S, NS_PER_S));
+    }
+
+    #[test]
+    fn a_meter_that_vanished_before_its_power_was_known_is_no_0_j() {
+        let (meter, clock) = one_watt_until(1);
+        let mut window = meter.window();
+        window.begin().unwrap();
+        clock.set(NS_PER_S);
+        let end = window.end().unwrap().domains[0];
+        assert_eq!((end.energy_uj, end.fault), (None, Some(Fault::Vanished)));
     }
 
     #[test]
