@@ -17,7 +17,7 @@ const SQUARE: &str = r#"{"shape":"square","low_w":100,"high_w":600,"period_s":0.
 const RAMP: &str = r#"{"shape":"points","points":[[0,100],[3,100],[13,600]]}"#;
 
 fn main() {
-    let seed = std::env::args().filter_map(|one| one.parse().ok()).next().unwrap_or(424_243);
+    let seed = std::env::args().find_map(|one| one.parse().ok()).unwrap_or(424_243);
     println!("counter of 100 ms, jitter 0.5 ms, seed {seed}");
     for duration_s in [0.030, 0.150, 0.500] {
         let (wave, windows) = bursts(duration_s, 400, seed);
