@@ -7,7 +7,7 @@
 #[path = "../tests/card/mod.rs"]
 mod card;
 
-use card::{Card, follow, report};
+use card::{Card, bursts, follow, report};
 use eco2ai_fast_core::gpu::common::Marks;
 use eco2ai_fast_core::source::nvml::probe::Gauge;
 use fake_nvml::random;
@@ -41,19 +41,6 @@ fn main() {
     report("one period of it, back to back", &follow(&mut card(SQUARE, seed), &periods));
     calls(seed);
     shares(seed);
-}
-
-/// Bursts at random times, each after at least 0.3 s at 90 W.
-fn bursts(duration_s: f64, count: i64, seed: u64) -> (String, Vec<(f64, f64)>) {
-    let (mut t_s, mut points, mut windows) = (3.0, vec!["[0,90]".to_owned()], Vec::new());
-    for index in 0..count {
-        t_s += 0.3 + 0.3 * random::unit(seed, index);
-        let end_s = t_s + duration_s;
-        points.push(format!("[{t_s},90],[{t_s},700],[{end_s},700],[{end_s},90]"));
-        windows.push((t_s, end_s));
-        t_s = end_s;
-    }
-    (format!(r#"{{"shape":"points","points":[{}]}}"#, points.join(",")), windows)
 }
 
 fn card(wave: &str, seed: u64) -> Card {
