@@ -31,7 +31,8 @@ def keeper(wanted: str | None = None) -> Gpus | None:
     if wanted in OFF or (elsewhere and library is None):
         return None
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") if wanted is None else None if wanted == "all" else wanted
-    calibrations = settings.resolve("gpu_calibration")[0]
+    text = settings.resolve("gpu_calibration")[0]
+    calibrations = () if text is None else settings.gpu_calibrations(text)
     key = (library, visible, os.environ.get("CUDA_DEVICE_ORDER"), calibrations)
     if key not in _keepers:
         _keepers[key] = Gpus.find(library=library, visible=visible, device_order=key[2], calibrations=calibrations)

@@ -73,11 +73,11 @@ def _text(value: object) -> str:
     return value.strip()
 
 
-def _calibrations(value: object) -> tuple[tuple[str, float, float], ...]:
+def gpu_calibrations(text: object) -> tuple[tuple[str, float, float], ...]:
     """`UUID=gain,offset_w` for each card, with semicolons between; a UUID may be cut short."""
     found = []
     try:
-        for entry in str(value).split(";") if isinstance(value, str) else ("",):
+        for entry in text.split(";") if isinstance(text, str) else ("",):
             uuid, _, pair = entry.strip().partition("=")
             gain, offset_w = (float(number) for number in pair.split(","))
             if not (uuid.strip() and math.isfinite(offset_w) and 0.5 <= gain <= 2.0):
@@ -86,6 +86,11 @@ def _calibrations(value: object) -> tuple[tuple[str, float, float], ...]:
     except ValueError:
         raise ValueError("must be UUID=gain,offset_w for each card, with ; between; gains lie near 1") from None
     return tuple(found)
+
+
+def _calibrations(value: object) -> str:
+    gpu_calibrations(value)
+    return str(value).strip()
 
 
 def _rate(value: object) -> float | str:
@@ -130,7 +135,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("sysroot", _text, None, "prefix for /sys, /proc and /dev: containers, guests, tests"),
         Setting("gpus", _text, None, "GPUs to measure, as in CUDA_VISIBLE_DEVICES: 0,1 or GPU-8932f937; all; off"),
         Setting(
-            "gpu_calibration", _calibrations, (), "what cards show of a true power: GPU-8932f937=0.953,-2.2; GPU-..."
+            "gpu_calibration", _calibrations, None, "what cards show of a true power: GPU-8932f937=0.953,-2.2; GPU-..."
         ),
         Setting("nvml", _text, None, "path of libnvidia-ml.so.1 when the loader does not find it"),
     )

@@ -1,4 +1,4 @@
-"""A started meter on GPUs: readings, spans, arrays, series and trace files, in real processes whose NVML is the fake."""
+"""A started meter on GPUs: readings, spans, arrays, series, trace files. Real processes whose NVML is the fake."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def begin(count):
     for thread in threads:
         thread.join()
 def watts(m):
-    return {d.id: None if d.energy_j is None else d.energy_j / m.duration_s for d in m.domains.values() if d.kind == "gpu"}
+    known = [d for d in m.domains.values() if d.kind == "gpu" and d.energy_j is not None]
+    return {d.id: d.energy_j / m.duration_s for d in known}
 """
 
 
@@ -230,7 +231,8 @@ t0_ns = time.perf_counter_ns()
 time.sleep(0.5)
 m = meter.energy_between(t0_ns, time.perf_counter_ns())
 gpu = m.domains["gpu-0"]
-print(json.dumps([watts(m)["gpu-0"], gpu.detail, gpu.calibration, gpu.sensor_rel, m.to_record()["domains"][-1]["calibration"]]))
+kept = m.to_record()["domains"][-1]["calibration"]
+print(json.dumps([watts(m)["gpu-0"], gpu.detail, gpu.calibration, gpu.sensor_rel, kept]))
 """
     head = "import os; os.environ['ECO2AI_FAST_GPU_CALIBRATION'] = 'GPU-aaaa=0.9,12'\n"
     power_w, detail, pair, sensor_rel, kept = python_on_fake(

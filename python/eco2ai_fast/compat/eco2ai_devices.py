@@ -135,7 +135,7 @@ class GPU:
         return [one.get("temperature_c") for one in machine.conditions()]
 
     def gpu_power(self) -> list[int | None]:
-        """Milliwatts of each GPU, as eco2AI has them: the mean between the last two updates of its meter."""
+        """Milliwatts of each GPU, as eco2AI has them: the mean over the last updates of its meter, half a second."""
         return [_milliwatts(one["power_w"]) for one in machine.conditions()]
 
     def gpu_power_limit(self) -> list[int | None]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # eco2AI's words.
 _SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "MacOS"}
 
+# Updates whose mean power is shown: half a second of a 100 ms meter, so that no single uncertain edge shows.
+POWER_UPDATES = 6
+
 _processors: dict[str | None, Processor] = {}
 
 
@@ -63,8 +66,8 @@ def conditions() -> list[dict[str, Any]]:
         span_ns = curve.span_ns
         power_w = None
         if span_ns is not None and span_ns[1] > span_ns[0]:
-            rows = curve.changes_since(0)[1][-2:]
-            power_w = float(rows[1][1] - rows[0][1]) / float(rows[1][0] - rows[0][0]) * 1e3
+            rows = curve.changes_since(0)[1][-POWER_UPDATES:]
+            power_w = float(rows[-1][1] - rows[0][1]) / float(rows[-1][0] - rows[0][0]) * 1e3
         told.append((curve.condition or {}) | {"power_w": power_w})
     return told
 

@@ -4,28 +4,13 @@
 
 mod card;
 
-use card::{Card, Errors, follow, report, rms, worst};
+use card::{Card, Errors, bursts, follow, report, rms, worst};
 use eco2ai_fast_core::gpu::close::Rule;
 use eco2ai_fast_core::gpu::instant::Unknown;
 use eco2ai_fast_core::source::nvml::probe::Gauge;
 use fake_nvml::random;
 
 const PART_TIME: Gauge = Gauge::PartTime(25_000_000);
-
-/// Bursts of 90 to 700 W at random times, each after at least 0.3 s at 90 W: the wave and the windows.
-fn bursts(duration_s: f64, count: i64, seed: u64) -> (String, Vec<(f64, f64)>) {
-    let mut t_s = 3.0;
-    let mut points = vec!["[0,90]".to_owned()];
-    let mut windows = Vec::new();
-    for index in 0..count {
-        t_s += 0.3 + 0.3 * random::unit(seed, index);
-        let end_s = t_s + duration_s;
-        points.push(format!("[{t_s},90],[{t_s},700],[{end_s},700],[{end_s},90]"));
-        windows.push((t_s, end_s));
-        t_s = end_s;
-    }
-    (format!(r#"{{"shape":"points","points":[{}]}}"#, points.join(",")), windows)
-}
 
 /// A card with an ideal counter that moves every 100 ms, at a phase and jitter of its own.
 fn counting(wave: &str, seed: u64) -> Card {

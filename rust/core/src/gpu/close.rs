@@ -214,7 +214,7 @@ fn assumed(at: &Instant, begin: &Instant, first: &End) -> Option<End> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::instant::look;
     use super::super::ticks::Ticks;
     use super::*;
@@ -223,7 +223,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     /// An ideal meter that moves every 100 ms, of a power given for each millisecond from one second on.
-    fn curve(power_w: impl Fn(u64) -> u64, updates: u64) -> Ticks {
+    pub fn curve(power_w: impl Fn(u64) -> u64, updates: u64) -> Ticks {
         let mut ticks = Ticks::default();
         for k in 0..updates {
             let energy_mj: u64 = (0..k * 100).map(&power_w).sum();

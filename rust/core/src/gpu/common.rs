@@ -255,20 +255,11 @@ fn signed(value: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::close::tests::curve;
     use super::*;
     use proptest::prelude::*;
 
     const MS: u64 = 1_000_000;
-
-    /// An ideal meter that moves every 100 ms, of a power given for each millisecond.
-    fn curve(power_w: impl Fn(u64) -> u64, updates: u64) -> Ticks {
-        let mut ticks = Ticks::default();
-        for k in 0..updates {
-            let energy_mj: u64 = (0..k * 100).map(&power_w).sum();
-            ticks.push(Tick { t_ns: (1_000 + k * 100) * MS, energy_uj: energy_mj * 1_000, ..Tick::default() });
-        }
-        ticks
-    }
 
     /// Joules between marks, given in milliseconds, that are active where `is_active` says so.
     fn parts_j(ticks: &Ticks, at_ms: &[u64], is_active: &[bool]) -> Vec<f64> {

@@ -110,6 +110,21 @@ pub fn seconds(t_ns: u64) -> f64 {
     if t_ns >= EPOCH_NS { (t_ns - EPOCH_NS) as f64 / 1e9 } else { -((EPOCH_NS - t_ns) as f64 / 1e9) }
 }
 
+/// Bursts of 90 to 700 W at random times, each after at least 0.3 s at 90 W: the wave and the windows.
+pub fn bursts(duration_s: f64, count: i64, seed: u64) -> (String, Vec<(f64, f64)>) {
+    let mut t_s = 3.0;
+    let mut points = vec!["[0,90]".to_owned()];
+    let mut windows = Vec::new();
+    for index in 0..count {
+        t_s += 0.3 + 0.3 * random::unit(seed, index);
+        let end_s = t_s + duration_s;
+        points.push(format!("[{t_s},90],[{t_s},700],[{end_s},700],[{end_s},90]"));
+        windows.push((t_s, end_s));
+        t_s = end_s;
+    }
+    (format!(r#"{{"shape":"points","points":[{}]}}"#, points.join(",")), windows)
+}
+
 /// What many windows came to: relative errors as they could first be told, and once settled.
 #[derive(Default)]
 pub struct Errors {
