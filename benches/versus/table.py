@@ -315,7 +315,7 @@ def under(result: Result) -> str:
     lines = [
         f"{about(result)}",
         "`x`: times our figure; `*`: it reads about once a second whatever is asked. Errors are medians, ours by "
-        "`measure()` / by a `Meter` at 1 kHz; `!`: the tool said a word of doubt; eco2AI reads no meter, so its error is "
+        "`measure()` / by a `Meter` at 1 kHz; `!`: the tool said a word of doubt; eco2AI reads no meter, its error is "
         "that of TDP times load of a sleeping program.",
         *(f"Not installed: {line}." for line in absent),
         "All figures with their spread, who fails with which message, and where a rival is cheaper or nearer: "
