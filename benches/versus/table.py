@@ -349,6 +349,11 @@ def lost(result: Result) -> str:
     costs_ = part(result, "cost")
     named = [(key, title) for key, title, *_ in (*COSTS, *COUNTS) if key in costs_]
     lines = [f"- {title}: {who}" for key, title in named if (who := cheaper(costs_[key]))]
+    for period, title in PERIODS:
+        table = costs_.get("background_percent", {})
+        asked = [name for name in (OURS, *RIVALS) if float(period) >= LEAST_PERIOD_S.get(name, 0.0)]
+        who = cheaper({name: table[f"{name} {period}"] for name in asked if f"{name} {period}" in table})
+        lines += [f"- CPU in the background at {title}: {who}"] * bool(who)
     for title, table in tables(result).items():
         for name, row in table.items():
             lines += [f"- {title.partition(',')[0]}, {name}: {who}" for who in nearer(row)]
