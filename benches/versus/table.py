@@ -315,7 +315,7 @@ def under(result: Result) -> str:
     lines = [
         f"{about(result)}",
         "`x`: times our figure; `*`: it reads about once a second whatever is asked. Errors are medians, ours by "
-        "`measure()` / by a `Meter` at 1 kHz; `!`: the tool said a word of doubt; eco2AI reads no meter, so its error is "
+        "`measure()` / by a `Meter` at 1 kHz; `!`: the tool said a word of doubt; eco2AI reads no meter, its error is "
         "that of TDP times load of a sleeping program.",
         *(f"Not installed: {line}." for line in absent),
         "All figures with their spread, who fails with which message, and where a rival is cheaper or nearer: "
@@ -349,6 +349,11 @@ def lost(result: Result) -> str:
     costs_ = part(result, "cost")
     named = [(key, title) for key, title, *_ in (*COSTS, *COUNTS) if key in costs_]
     lines = [f"- {title}: {who}" for key, title in named if (who := cheaper(costs_[key]))]
+    for period, title in PERIODS:
+        table = costs_.get("background_percent", {})
+        asked = [name for name in (OURS, *RIVALS) if float(period) >= LEAST_PERIOD_S.get(name, 0.0)]
+        who = cheaper({name: table[f"{name} {period}"] for name in asked if f"{name} {period}" in table})
+        lines += [f"- CPU in the background at {title}: {who}"] * bool(who)
     for title, table in tables(result).items():
         for name, row in table.items():
             lines += [f"- {title.partition(',')[0]}, {name}: {who}" for who in nearer(row)]
