@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+import pytest
+
 DOCTOR = (sys.executable, "-m", "eco2ai_fast.cli", "doctor", "--json")
 
 
@@ -59,3 +61,14 @@ print(json.dumps([watts, "gpu-0" in meter.between(first, meter.read()).domains, 
     watts, is_between, off = python_on_fake({}, source)
     assert all(abs(power_w - 300) < 6 for power_w in watts)
     assert is_between and off is None
+
+
+def test_cross_check_holds_nvidias_own_binding_against_ours(on_fake: Any) -> None:
+    pytest.importorskip("pynvml")
+    command = [sys.executable, "-m", "eco2ai_fast.cli", "doctor", "--cross-check", "--json"]
+    rows = json.loads(on_fake({"devices": [{}, {}]}, *command))["cross_check"]
+    gpus = [one for one in rows if one["id"].startswith("gpu")]
+    assert [one["id"] for one in gpus] == ["gpu-0", "gpu-1"] and all(one["agrees"] for one in gpus)
+    for one in gpus:
+        assert [route["source"] for route in one["routes"]] == ["nvml", "nvidia-ml-py"]
+        assert abs(one["routes"][0]["power_w"] - 300) < 9

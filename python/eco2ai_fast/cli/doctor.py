@@ -10,7 +10,7 @@ from .. import carbon, settings
 from .._core import EnergyError, cross_check, findings
 from ..quantity import percent, si
 from ..stopwatch import implicit_meter
-from . import gpu_findings, host, output, rights
+from . import gpu_findings, gpu_referee, host, output, rights
 from .table import aligned, intensity_lines, labelled
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def examine(*, compare: bool = False) -> dict[str, Any]:
         "domains": [*(_plain(domain, _DOMAIN_KEYS) for domain in domains), *gpu_domains],
         "modelled": [domain.id for domain in domains if domain.provenance == "modelled"],
         "remedies": _remedies(found, measured, sysroot or ""),
-        "cross_check": _compared(sysroot) if compare else None,
+        "cross_check": [*_compared(sysroot), *gpu_referee.compare()] if compare else None,
         "settings": {one.name: {"value": value, "origin": origin} for one, value, origin in settings.all_settings()},
         **_intensity(),
     }

@@ -149,7 +149,10 @@ mod tests {
                 done.store(true, Ordering::Release);
             });
             let mut read = 0_u64;
-            while !done.load(Ordering::Acquire) {
+            let mut is_last_round = false;
+            while !is_last_round {
+                // After the writer's end there is a round in any case: on a busy machine it may be the only one.
+                is_last_round = done.load(Ordering::Acquire);
                 for number in ring.oldest()..ring.pushed() {
                     if let Some(found) = ring.get(number) {
                         assert_eq!(found, entry(number));
@@ -157,7 +160,7 @@ mod tests {
                     }
                 }
             }
-            assert!(read > 0 || cfg!(miri));
+            assert!(read > 0);
         });
     }
 }
