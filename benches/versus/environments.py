@@ -48,7 +48,7 @@ RIVALS = (
     Rival("zeus", ("zeus==0.16.0",), module="zeus.monitor"),
     # Its NVIDIA device is behind an extra of two dead names; nvidia-ml-py provides the module that it imports.
     Rival("pyjoules", ("pyJoules==0.5.1", "nvidia-ml-py==13.615.71"), module="pyJoules"),
-    Rival("perun", ("perun==1.0.0",), module="perun", program="perun"),
+    Rival("perun", ("perun==1.0.0", "nvidia-ml-py==13.615.71"), module="perun", program="perun"),
     Rival("joule-profiler", crate="joule-profiler-cli@3.0.1", program="joule-profiler"),
     Rival("alumet", crate="alumet-agent", program="alumet-agent"),
     Rival("perf", program="perf", note="of the system: Debian's linux-perf"),
