@@ -227,14 +227,16 @@ impl Segment {
     }
 
     /// After the last change the last power goes on, and is as uncertain as it is restless. Where that change lies so far
-    /// back that the meter ought to have shown another, it is an estimate and the time uncovered.
+    /// back that the meter ought to have shown another, it is an estimate and the time uncovered; so it is after a tick
+    /// where it is the first, and no power is known.
     fn beyond(&self, beyond_ns: u64, tick_ns: u64, scale: Scale) -> Height {
         let before = &self.before;
         let power = self.powers_before[0].unwrap_or(0.0);
         let restless = self.restless.sqrt().max(power * UNIFORM) * beyond_ns as f64;
         let sigma = restless + power * before.half_ns as f64 * UNIFORM;
         let more = units::whole(power * beyond_ns as f64);
-        let is_guess = beyond_ns > OPEN_TICKS * tick_ns;
+        let open_ticks = if self.powers_before[0].is_some() { OPEN_TICKS } else { 1 };
+        let is_guess = beyond_ns > open_ticks * tick_ns;
         Height {
             total: before.total + more,
             estimated: before.estimated + if is_guess { more } else { 0 },
@@ -357,6 +359,14 @@ mod tests {
         };
         assert_eq!(open(10_000_000), (1_100, 0, 0));
         assert_eq!(open(50_000_000), (5_100, 5_000, 50_000_000));
+    }
+
+    #[test]
+    fn behind_the_first_change_no_power_is_known_and_the_time_is_uncovered() {
+        let curve = Curve::default();
+        curve.push(&entry(1_000_000, 100));
+        let height = curve.height(4_000_000, &channel()).unwrap();
+        assert_eq!((height.total, height.uncovered_ns), (100, 3_000_000));
     }
 
     #[test]
