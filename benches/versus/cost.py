@@ -56,8 +56,8 @@ class Effort:
     jobs: int = 2
 
 
-QUICK = Effort(repeats=3, background_s=3, window_s=0.5)
-FULL = Effort(repeats=5, background_s=10, window_s=2)
+QUICK = Effort(repeats=3, background_s=2, window_s=0.5)
+FULL = Effort(repeats=5, background_s=5, window_s=2)
 
 
 class Bench:
