@@ -16,7 +16,7 @@ use crate::source::sys;
 use crate::units::{MICRO, NS_PER_S};
 
 /// Longest pause between two readings. Wraps alone would allow 30 s (law 3); but of what went wrong between two readings
-/// no more is known than their distance, and one wake-up a second is 0.005 % of a core.
+/// no more is known than their distance, and one wake-up a second is less than 0.01 % of a core (docs/overhead.md).
 const LONGEST_PERIOD_NS: u64 = NS_PER_S;
 /// A gauge has a pace of its own, beyond which nothing new can be read.
 const SLOWEST_GAUGE_NS: u64 = 30 * NS_PER_S;

@@ -163,6 +163,7 @@ impl Ticks {
         })
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
