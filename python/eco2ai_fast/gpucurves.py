@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import _core
+from .measurement import NS_PER_S, UJ_PER_J, Z_95
 from .shares import Curve
 
 TYPE_CHECKING = False
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
     Column = NDArray[Any]
 
-UJ_PER_J = 1_000_000
-NS_PER_S = 1_000_000_000
-# Half-width of 95 % of a normal distribution, in sigmas.
-Z_95 = 1.96
 # What a module's figure contains (Grace Hopper).
 IN_A_MODULE = ("package", "dram")
 # Codes of `_core.gpu_rules()` from which on a window has no energy, and of one whose begin is forgotten.

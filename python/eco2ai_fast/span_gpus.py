@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .gpucurves import NO_ENERGY, NS_PER_S, add_to, notes, places, settled
+from .gpucurves import NO_ENERGY, add_to, notes, places, settled
 from .gpus import missing
+from .measurement import NS_PER_S
 from .shares import Curve, Parts
 from .span_columns import LOST, OPEN
 

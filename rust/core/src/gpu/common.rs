@@ -12,7 +12,7 @@ use super::ticks::{Tick, Ticks};
 use crate::units::{self, NS_PER_S};
 
 /// Half-widths of 95 % in one sigma.
-const Z_95: f64 = 1.96;
+pub(super) const Z_95: f64 = 1.96;
 /// Updates before the first instant that can decide what flat and idle mean.
 pub const CONTEXT: usize = instant::FLOOR_INTERVALS + 8;
 

@@ -3,7 +3,7 @@
 use super::agreement::Agreement;
 use super::calibration::Calibration;
 use super::close::{self, Closed};
-use super::common::{self, CONTEXT, Height, Marks};
+use super::common::{self, CONTEXT, Height, Marks, Z_95};
 use super::instant::{self, Instant, Unknown};
 use super::latest::Latest;
 use super::meter::{Meaning, Meter, Sight};
@@ -21,8 +21,6 @@ const SECOND_NS: u64 = NS_PER_S;
 const RETRY_ONCE_NS: u64 = 1_000_000;
 /// Time that an update is taken to last while the rhythm is unknown.
 const UPDATE_NS: u64 = NS_PER_S / 10;
-/// Half-width in standard deviations that holds 95 %.
-const SIGMAS_95: f64 = 1.96;
 
 /// What the thread that looks should do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -328,7 +326,7 @@ impl Lane {
         let is_sampled = self.primary == Primary::Instant && matches!(self.offer.instant_gauge, Gauge::PartTime(_));
         let period_ns = if is_sampled { (end_ns.saturating_sub(begin_ns)) as f64 / count.max(1.0) } else { 0.0 };
         let apart_s = f64::hypot(period_ns / 2.0_f64.sqrt(), beat.spread_ns) / NS_PER_S as f64;
-        SIGMAS_95 * squares.sqrt() * apart_s
+        Z_95 * squares.sqrt() * apart_s
     }
 
     /// Steps between the powers of neighbouring intervals in and around a window: their number and sum of squares.
