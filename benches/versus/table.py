@@ -73,10 +73,10 @@ def put(path: Path, text: str) -> None:
 
 def readme(result: Result) -> str:
     """The short table: the median of each, and nothing of the spread."""
-    rows = [*cost_rows(result), *window_rows(result), *background_rows(result), *error_rows(result, brief=True)]
-    rows.append(intensity_row(result))
-    parts = [grid(["", TITLES[OURS], *(TITLES[rival] for rival in RIVALS)], rows), under(result)]
-    return "\n\n".join(parts)
+    titles = [TITLES[name] for name in (OURS, *RIVALS)]
+    costly = [*cost_rows(result), *window_rows(result), *background_rows(result)]
+    wrong = [*error_rows(result), intensity_row(result)]
+    return "\n\n".join([grid(["cost", *titles], costly), grid(["error, %", *titles], wrong), under(result)])
 
 
 def page(result: Result) -> str:
@@ -181,17 +181,17 @@ def tables(result: Result) -> dict[str, dict[str, Any]]:
     return found | {title: part(result, name).get("errors_percent", {}) for name, title in titles.items()}
 
 
-def error_rows(result: Result, brief: bool) -> list[Row]:
+def error_rows(result: Result) -> list[Row]:
     """The errors in the columns of the costs; ours in its two ways, `measure()` and a `Meter` at 1 kHz."""
     rows: list[Row] = []
     for title, table in tables(result).items():
         kind = title.partition(",")[0].replace("Error of ", "").replace("Error ", "")
         for name, row in table.items():
-            if "perf events" in name and brief:
+            if "perf events" in name:  # has a column on the page only
                 continue
             ours = " / ".join(signed(row.get(mode)) for mode in OUR_MODES)
             label = name if "waveforms" in kind or "windows" in kind else f"{kind}: {name}"
-            rows.append((f"error, {label}, %", [ours, *(signed(row.get(rival)) for rival in RIVALS)]))
+            rows.append((label, [ours, *(signed(row.get(rival)) for rival in RIVALS)]))
     return rows
 
 
@@ -209,7 +209,7 @@ def intensity_row(result: Result) -> Row:
         one = summary.get(name)
         known = one is not None and "worst" in one
         cells.append(f"{one['median_percent']:.1f} ({one['worst']} {one['worst_percent']:+.0f})" if known else "none")
-    return ("carbon intensity of 25 countries, median error (worst), %", cells)
+    return ("carbon intensity of 25 countries, median (worst)", cells)
 
 
 def intensity_grid(result: Result) -> str:
@@ -294,7 +294,7 @@ def times(one: dict[str, Any], factor: float) -> dict[str, Any]:
 
 
 def part(result: Result, name: str) -> dict[str, Any]:
-    """A section that may have failed as a whole."""
+    """A section, empty where it failed as a whole."""
     found = result.get(name, {})
     return found if "message" not in found else {}
 

@@ -83,10 +83,11 @@ class Meter(_core.Meter):
 
     Args:
         rate_hz: readings a second; "auto" is 10, and 100 from the first span on. Totals need no rate; a rate buys
-            resolution in time. Meters that move more slowly than that are read at their own pace.
+            resolution in time. Meters that move more slowly than that are read at their own pace (RAPL of a
+            guest: once a second).
         sources: "auto", "perf", "powercap", "file", "estimate", or scripted domains (`eco2ai_fast.testing`).
         sysroot: prefix in front of /sys, /proc and /dev.
-        edges: hunt for the instants at which counters change; None: from 500 Hz on.
+        edges: hunt for the instants at which counters change, for up to a tenth of a core; None: from 500 Hz on.
         cpus: CPUs on which the threads stay; None: any.
         clock: a ManualClock, with scripted domains only; then nothing runs by itself and `tick()` reads.
         gpus: NVIDIA GPUs: a list as in CUDA_VISIBLE_DEVICES, "all" or "off"; None: the setting, else that variable.

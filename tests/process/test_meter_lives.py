@@ -254,3 +254,16 @@ def test_switched_off_the_implicit_meter_is_never_made() -> None:
     env = os.environ | {"ECO2AI_FAST_DISABLE": "1"}
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
     assert answer.stdout.split() == ["{}", "None"]
+
+
+def test_a_counter_that_stands_still_does_not_keep_a_core_busy() -> None:
+    # Its next change is looked for at every turn, by polling: without a bound that took nine tenths of a core.
+    answer = lines("""
+        still = ScriptedDomain("package", [(0, 5), (1, 5)])
+        meter = eco.Meter(sources=[still], rate_hz=1000).start()
+        time.sleep(2)
+        stats = meter.stats()
+        meter.stop()
+        print(stats["polls"] > 1000, stats["cpu_s"] < 0.25 * 2)
+    """)
+    assert answer == ["True", "True"]

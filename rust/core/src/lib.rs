@@ -25,6 +25,7 @@
 //! them together and publishes their state without locks ([`snapshot`]); [`counter`] says what a reading means.
 //! [`meter::Meter`] is the door. Carbon, money and Python live elsewhere.
 
+pub mod budget;
 pub mod choice;
 pub mod clock;
 pub mod counter;

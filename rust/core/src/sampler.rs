@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
+use crate::budget::Budget;
 use crate::clock::slept_ns;
 use crate::edges::Rhythm;
 use crate::panel::{Buffers, Panel};
@@ -150,6 +151,8 @@ struct Turns {
     buffers: Buffers,
     /// The counters whose changes are hunted: index in the panel and rhythm.
     rhythms: Vec<(usize, Rhythm)>,
+    /// What polling may still take.
+    budget: Budget,
     /// As the panel's clock told it last.
     asleep_ns: u64,
 }
@@ -157,8 +160,9 @@ struct Turns {
 impl Turns {
     fn new(panel: &Arc<Panel>, plan: Plan, stop: Arc<AtomicU32>, ledger: Arc<SharedLedger>) -> Self {
         let rhythms = if plan.edges { rhythms(panel) } else { Vec::new() };
-        let buffers = panel.buffers();
-        Self { panel: Arc::downgrade(panel), plan, stop, ledger, buffers, rhythms, asleep_ns: panel.asleep_ns() }
+        let (buffers, asleep_ns) = (panel.buffers(), panel.asleep_ns());
+        let budget = Budget::new(sys::clock_ns(sys::ClockId::Monotonic));
+        Self { panel: Arc::downgrade(panel), plan, stop, ledger, buffers, rhythms, budget, asleep_ns }
     }
 
     fn run(mut self) {
@@ -168,20 +172,28 @@ impl Turns {
             let _ = sys::pin_thread(&self.plan.cpus);
         }
         let mut deadline_ns = sys::clock_ns(sys::ClockId::Monotonic) + self.plan.period_ns;
-        while self.sleep_to_turn(deadline_ns) {
+        loop {
+            let hunts = self.can_hunt();
+            if !self.sleep_to_turn(deadline_ns, hunts) {
+                break;
+            }
             let Some(panel) = self.panel.upgrade() else { return };
             let now_ns = sys::clock_ns(sys::ClockId::Monotonic);
             let earliest_ns = now_ns.max(deadline_ns.saturating_sub(self.plan.period_ns / 2));
             deadline_ns = self.note(deadline_ns, now_ns);
-            if self.rhythms.is_empty() { self.tick(&panel) } else { self.hunt(&panel, earliest_ns, deadline_ns) }
+            if hunts { self.spend_on_hunt(&panel, earliest_ns, deadline_ns) } else { self.tick(&panel) }
         }
         self.note_cost();
     }
 
     /// Sleeps to the deadline, but not before a hunt, which sleeps until its change is due: half a period before or after
     /// the deadline is as good, and one wake-up is cheaper than two.
-    fn sleep_to_turn(&self, deadline_ns: u64) -> bool {
-        if self.rhythms.is_empty() { self.sleep_until(deadline_ns) } else { self.goes_on() }
+    fn sleep_to_turn(&self, deadline_ns: u64, hunts: bool) -> bool {
+        if hunts { self.goes_on() } else { self.sleep_until(deadline_ns) }
+    }
+
+    fn can_hunt(&mut self) -> bool {
+        !self.rhythms.is_empty() && self.budget.has_some_at(sys::clock_ns(sys::ClockId::Monotonic))
     }
 
     /// Sleeps; false once the thread is asked to stop.
@@ -198,6 +210,12 @@ impl Turns {
     fn tick(&mut self, panel: &Panel) {
         panel.tick(&mut self.buffers);
         SharedLedger::add(&self.ledger.polls, 1);
+    }
+
+    fn spend_on_hunt(&mut self, panel: &Panel, earliest_ns: u64, until_ns: u64) {
+        let before_ns = sys::clock_ns(sys::ClockId::Thread);
+        self.hunt(panel, earliest_ns, until_ns);
+        self.budget.spend(sys::clock_ns(sys::ClockId::Thread) - before_ns);
     }
 
     /// Stamps one change of each hunted counter, in the order in which they are due; the next deadline cuts it short.
