@@ -130,7 +130,7 @@ def main() -> None:
         with scripted(domains) as meter:
             compare(f"{domains} domains at 100 Hz", meter)
     with scripted(8, rate_hz=1000) as meter:
-        compare("8 domains at 1 kHz, every change hunted", meter)
+        compare("8 domains at 1 kHz, changes hunted", meter)
 
 
 if __name__ == "__main__":

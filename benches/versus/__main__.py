@@ -52,13 +52,14 @@ def main() -> None:
         "machine": machine(),
         "tools": {one.name: {"version": one.version, "failure": one.failure} for one in there},
     }
-    minutes = {"installing": round(installed_s / 60, 1)}
+    minutes = result.get("minutes", {}) if options.only else {}
+    minutes["installing"] = round(installed_s / 60, 1)
     for name, section in _sections(there, options, tell).items():
         print(f"{name} (after {(time.monotonic() - begun_s) / 60:.0f} min)", file=sys.stderr, flush=True)
         section_begun_s = time.monotonic()
         result[name] = _guarded(section, tell)
-        ended_s = time.monotonic()
-        minutes |= {name: round((ended_s - section_begun_s) / 60, 1), "all": round((ended_s - begun_s) / 60, 1)}
+        minutes[name] = round((time.monotonic() - section_begun_s) / 60, 1)
+        minutes["all"] = round(sum(took for part, took in minutes.items() if part != "all"), 1)
         result |= {"messages": log, "minutes": minutes}
         _write(result, options.output)
         print(f"  {minutes['all']} minutes so far", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from eco2ai_fast_conformance.scenarios import BASELINE, Scenario, counter, layou
 LONG_S, QUICK_S = 20.0, 5.0
 SHORT_S = (0.005, 0.05, 0.5, 5.0)
 SEED_OF_TELEGRAPH = 7
-ALONE_BELOW_S = 1.0  # where a few milliseconds of waiting for a CPU would be seen
+ALONE_BELOW_S = 1.0  # there waiting a few milliseconds for a CPU is more than what tools differ by
 WRAPS = 3.5  # how often the small counter wraps in a window
 
 

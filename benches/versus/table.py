@@ -166,8 +166,8 @@ def beside(result: Result) -> str:
     defaults = {title: to_ours(name, "default", "default") for title, name in resting.items()}
     return (
         f"Beside them, to ours at the same period: a bare Python loop of the same reads {at_periods('bare')}; "
-        f"`perf stat -I` of a software clock {at_periods('perf')}. From 500 Hz on we also hunt the instant of "
-        f"each change; sampling alone is {to_ours(f'{OURS}-sampled', '0.001', '0.001')} of that. Without a period to "
+        f"`perf stat -I` of a software clock {at_periods('perf')}. From 500 Hz on we also hunt the instants "
+        f"of change; sampling alone is {to_ours(f'{OURS}-sampled', '0.001', '0.001')} of that. Without a period to "
         f"ask for, to our `measure()`: {', '.join(f'{name} {at_rest}' for name, at_rest in defaults.items())}."
     )
 

@@ -117,7 +117,8 @@ class Meter:
     def sample(self, rate_hz: float, edges: bool | None = None, cpus: Sequence[int] | None = None) -> None:
         """Starts a sampling thread for each pace of meters, or changes its rate.
 
-        edges: hunt for the instants at which counters change; None: from 500 Hz on. cpus: where the threads stay.
+        edges: hunt for the instants at which counters change, below a tenth of a core; None: from 500 Hz on.
+        cpus: where the threads stay.
         Raises ValueError unless rate_hz is above 0.
         """
     def span(self, name: str, /, *, lane: str | int | None = None, **attributes: object) -> Span:

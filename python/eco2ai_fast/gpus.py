@@ -18,17 +18,19 @@ OFF = ("off", "none")
 _keepers: dict[tuple[str | None, str | None, str | None, tuple[tuple[str, float, float], ...]], Gpus | None] = {}
 
 
-def keeper(wanted: str | None = None) -> Gpus | None:
+def keeper(wanted: str | None = None, is_elsewhere: bool = False) -> Gpus | None:
     """The keeper of the GPUs that are wanted; None where there is no sign of a driver, or GPUs are switched off.
 
     wanted: a list as in CUDA_VISIBLE_DEVICES, "all" or "off"; None: the setting `gpus`, else CUDA_VISIBLE_DEVICES.
-    A sysroot is another machine, and models that were asked for by name replace meters: they have no GPUs unless the
-    setting `nvml` names a library. Loads no library and starts no thread.
+    is_elsewhere: the caller was given a sysroot, which is another machine, or models, which replace meters (settings
+    may say so too): there are no GPUs then unless the setting `nvml` names a library.
+
+    Loads no library and starts no thread.
     """
     library = settings.resolve("nvml")[0]
     wanted = settings.resolve("gpus", wanted)[0]
-    elsewhere = settings.resolve("sysroot")[0] is not None or settings.resolve("sources")[0] == "estimate"
-    if wanted in OFF or (elsewhere and library is None):
+    is_elsewhere |= settings.resolve("sysroot")[0] is not None or settings.resolve("sources")[0] == "estimate"
+    if wanted in OFF or (is_elsewhere and library is None):
         return None
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") if wanted is None else None if wanted == "all" else wanted
     text = settings.resolve("gpu_calibration")[0]

@@ -87,7 +87,8 @@ class Meter(_core.Meter):
             guest: once a second).
         sources: "auto", "perf", "powercap", "file", "estimate", or scripted domains (`eco2ai_fast.testing`).
         sysroot: prefix in front of /sys, /proc and /dev.
-        edges: hunt for the instants at which counters change, for up to a tenth of a core; None: from 500 Hz on.
+        edges: hunt for the instants at which counters change, as long as the thread takes less than a tenth of a core;
+            None: from 500 Hz on.
         cpus: CPUs on which the threads stay; None: any.
         clock: a ManualClock, with scripted domains only; then nothing runs by itself and `tick()` reads.
         gpus: NVIDIA GPUs: a list as in CUDA_VISIBLE_DEVICES, "all" or "off"; None: the setting, else that variable.
@@ -111,10 +112,10 @@ class Meter(_core.Meter):
             meter = super().__new__(cls, sources=sources, clock=clock)
             found = None
         else:
-            is_here = sysroot is None and sources != "estimate"
+            is_elsewhere = sysroot is not None or sources == "estimate"
             sysroot = None if sysroot is None else str(sysroot)
             meter = super().__new__(cls, **machine_settings(sources=sources, sysroot=sysroot))
-            found = keeper(gpus) if is_here else None
+            found = keeper(gpus, is_elsewhere)
         meter._gpus = found
         meter._gpu_past = None
         meter._rate_hz = settings.resolve("rate_hz", rate_hz)[0]

@@ -241,3 +241,19 @@ print(json.dumps([watts(m)["gpu-0"], gpu.detail, gpu.calibration, gpu.sensor_rel
     assert abs(power_w - 300) < 6
     assert "calibrated: gain 0.9000, offset +12.00 W" in detail
     assert pair == kept == [0.9, 12.0] and sensor_rel < 0.025
+
+
+def test_a_meter_of_models_has_gpus_only_where_a_library_is_named(python_on_fake: Any) -> None:
+    # The setting `sources` and the argument mean the same; on_fake names the library.
+    source = """
+import json, os, time
+import eco2ai_fast as eco
+def cards(**options):
+    with eco.Meter(sources="estimate", **options) as meter:
+        time.sleep(2.0)
+        return len(meter.gpus)
+found = [cards(gpus="all"), cards(gpus="off")]
+del os.environ["ECO2AI_FAST_NVML"]
+print(json.dumps([*found, cards(gpus="all")]))
+"""
+    assert python_on_fake({"devices": [{}, {}]}, source) == [2, 0, 0]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import eco2ai_fast as eco
 
+from .cards import until, with_cards
 from .tree import Tree
 
 Cycle = Callable[[], object]
@@ -83,10 +84,27 @@ def spans(folder: Path) -> Cycle:
     return cycle
 
 
+def gpus(folder: Path) -> Cycle:
+    """A meter over GPUs, read, given a window, dropped; the library and the thread that asks it stay between them."""
+    with_cards()
+    tree = Tree(folder / "tree")
+    with eco.Meter(sources="powercap", sysroot=tree.root, gpus="all") as first:
+        until(lambda: len(first.gpus) == 2)
+
+    def cycle() -> None:
+        with eco.Meter(sources="powercap", sysroot=tree.root, gpus="all") as meter, eco.measure(meter=meter) as m:
+            meter.read()
+            assert len(meter.gpus) == 2
+        assert m.t1_ns > m.t0_ns
+
+    return cycle
+
+
 CYCLES: dict[str, Callable[[Path], Cycle]] = {
     "measure": measure,
     "restart": restart,
     "meter": meter,
     "tracker": tracker,
     "spans": spans,
+    "gpus": gpus,
 }

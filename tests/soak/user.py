@@ -12,6 +12,7 @@ from pathlib import Path
 
 import eco2ai_fast as eco
 
+from .cards import with_cards
 from .tree import Tree
 
 # A child of a fork that is not done by then hangs.
@@ -32,6 +33,7 @@ class User:
     def __init__(self, folder: Path, seed: int) -> None:
         self.chance = random.Random(seed)
         self.folder = folder
+        with_cards()
         self.tree = Tree(folder / "tree")
         self.meter = eco.Meter(sources="powercap", sysroot=self.tree.root, rate_hz=100)
         self.meter.record()
@@ -48,6 +50,7 @@ class User:
             "spans": self.spans,
             "reads from threads": self.reads,
             "meter started and stopped": self.other_meter,
+            "gpus": self.gpus,
             "tracker": self.tracker,
             "training": self.training,
             "fork": self.fork,
@@ -104,6 +107,19 @@ class User:
                 time.sleep(self.chance.uniform(0, 0.02))
         self.tree.move()
         meter.read()
+        if self.chance.random() < 0.75:
+            meter.stop()
+
+    def gpus(self) -> None:
+        """A meter over two GPUs with a window and a span, dropped without a stop one time in four."""
+        meter = eco.Meter(sources="powercap", sysroot=self.tree.root, gpus="all").start()
+        with eco.measure(meter=meter) as m, meter.span("x"):
+            time.sleep(self.chance.uniform(0, 0.05))
+        self.tree.move()
+        if self.chance.random() < 0.5:
+            gpus = [domain.energy_j for domain in m.domains.values() if domain.kind == "gpu"]
+            assert len(gpus) == 2 and None not in gpus and m.energy_j >= 0, f"{m.energy_j} J: {m.domains}, {m.missing}"
+            assert len(meter.spans()) == 1, f"{len(meter.spans())} spans"
         if self.chance.random() < 0.75:
             meter.stop()
 

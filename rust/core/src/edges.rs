@@ -10,6 +10,8 @@ const LEAST_LEAD_NS: u64 = 20_000;
 const MOST_LEAD_SHARE: u64 = 2;
 /// Weight of a new period or error against the old mean: a memory of some sixteen changes.
 const WEIGHT: f64 = 1.0 / 16.0;
+/// Turns that a counter which does not move is left alone, at most: it may come to life.
+const MOST_REST_TURNS: u32 = 63;
 /// Changes further apart than this many ticks tell too little about one period.
 const LEARN_TICKS: u64 = 64;
 
@@ -25,13 +27,18 @@ pub struct Rhythm {
     error_ns: f64,
     /// How long before a prediction to wake.
     lead_ns: u64,
+    /// Turns for which it is left alone, from now and when that began.
+    rest_turns: u32,
+    long_rest_turns: u32,
 }
 
 impl Rhythm {
     /// A counter that is said to move every `tick_ns`.
     pub fn new(tick_ns: u64) -> Self {
         let lead_ns = tick_ns / MOST_LEAD_SHARE;
-        Self { tick_ns, period_ns: tick_ns as f64, edge_ns: None, error_ns: lead_ns as f64, lead_ns }
+        let (rest_turns, long_rest_turns) = (0, 0);
+        let (period_ns, error_ns) = (tick_ns as f64, lead_ns as f64);
+        Self { tick_ns, period_ns, edge_ns: None, error_ns, lead_ns, rest_turns, long_rest_turns }
     }
 
     /// Where to look for the first change after `t_ns`: from when until when to poll.
@@ -45,8 +52,33 @@ impl Rhythm {
         }
     }
 
+    /// In which order to hunt: who is due first; then who may come at any time, and last who is left alone.
+    pub fn rank(&self, t_ns: u64) -> (bool, bool, u64) {
+        (self.is_resting(), self.edge_ns.is_none(), self.span_after(t_ns).0)
+    }
+
+    /// Whether to leave it alone.
+    pub fn is_resting(&self) -> bool {
+        self.rest_turns > 0
+    }
+
+    /// A turn begins.
+    pub fn turn(&mut self) {
+        self.rest_turns = self.rest_turns.saturating_sub(1);
+    }
+
+    /// Learns from a hunt: the change that it stamped, if any, and its readings.
+    pub fn learn_from(&mut self, edge_ns: Option<u64>, polls: u32) {
+        match edge_ns {
+            Some(edge_ns) => self.seen(edge_ns),
+            None if polls > 1 => self.stood_still(),
+            None => self.missed(),
+        }
+    }
+
     /// Learns from a change that was stamped sharply.
     pub fn seen(&mut self, edge_ns: u64) {
+        self.long_rest_turns = 0;
         if let Some(last_ns) = self.edge_ns.replace(edge_ns) {
             self.learn(last_ns, edge_ns);
         }
@@ -60,6 +92,16 @@ impl Rhythm {
         if self.lead_ns == self.tick_ns / MOST_LEAD_SHARE {
             self.edge_ns = None;
         }
+    }
+
+    /// Looked for anywhere, it did not move: to be looked for more and more rarely, or a counter that stands would take what
+    /// there is for all.
+    fn stood_still(&mut self) {
+        if self.edge_ns.is_none() {
+            self.long_rest_turns = (2 * self.long_rest_turns + 1).min(MOST_REST_TURNS);
+            self.rest_turns = self.long_rest_turns + 1;
+        }
+        self.missed();
     }
 
     fn learn(&mut self, last_ns: u64, edge_ns: u64) {
@@ -107,6 +149,36 @@ mod tests {
         (0..10).for_each(|_| rhythm.missed());
         let (from, until) = rhythm.span_after(60_300_000);
         assert_eq!((from, until), (60_300_000, 62_300_000));
+    }
+
+    /// Turns out of a thousand in which a counter is hunted that gives this at each hunt.
+    fn hunts(rhythm: &mut Rhythm, edge_ns: Option<u64>) -> usize {
+        let mut count = 0;
+        for _ in 0..1_000 {
+            rhythm.turn();
+            if !rhythm.is_resting() {
+                rhythm.learn_from(edge_ns, 1_000);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn a_counter_that_stands_is_looked_for_now_and_then_and_hunted_as_ever_once_it_moves() {
+        let mut rhythm = Rhythm::new(TICK_NS);
+        assert!((15..30).contains(&hunts(&mut rhythm, None)));
+        let steady = Rhythm::new(TICK_NS);
+        assert!(steady.rank(0) < rhythm.rank(0), "what moves comes first");
+        assert!(hunts(&mut rhythm, Some(7)) > 900);
+        assert!(!rhythm.is_resting());
+    }
+
+    #[test]
+    fn what_may_come_at_any_time_does_not_keep_others_waiting() {
+        let (mut steady, lost) = (Rhythm::new(TICK_NS), Rhythm::new(TICK_NS));
+        (0..50).for_each(|tick| steady.seen(tick * TICK_NS));
+        assert!(steady.rank(60_300_000) < lost.rank(60_300_000));
     }
 
     proptest! {

@@ -146,9 +146,9 @@ impl Panel {
             if polls == 1 || is_over || buffers.has_news() {
                 if polls > 1 {
                     // Up to the reading before nothing changed: that dates the change.
-                    self.follow(&buffers.earlier[..], &mut buffers.states, integrate::advance);
+                    self.follow(&buffers.earlier[..], &mut buffers.states, integrate::advance, BLUR_TICKS);
                 }
-                self.follow(&buffers.samples[..], &mut buffers.states, integrate::advance);
+                self.follow(&buffers.samples[..], &mut buffers.states, integrate::advance, BLUR_TICKS);
             }
             if is_over || buffers.states[target].edge_ns != before {
                 break;
@@ -252,16 +252,16 @@ impl Panel {
     /// Reads every meter and follows each one's state. Only under the token.
     fn step(&self, buffers: &mut Buffers, next: Next) {
         self.read_mending(&mut buffers.samples);
-        self.follow(&buffers.samples, &mut buffers.states, next);
+        self.follow(&buffers.samples, &mut buffers.states, next, BLUR_TICKS_UNHUNTED);
     }
 
     /// Follows each meter's state through one reading and records what changed. Only under the token.
-    fn follow(&self, samples: &[Sample], states: &mut [State], next: Next) {
+    fn follow(&self, samples: &[Sample], states: &mut [State], next: Next, blur_ticks: u64) {
         let curves = self.curves();
         for (index, (state, sample)) in states.iter_mut().zip(samples).enumerate() {
             *state = next(state, sample, &self.domains[index].channel);
             if let Some(curve) = curves.get(index).filter(|_| state.known) {
-                record(curve, state, &self.domains[index].channel);
+                record(curve, state, &self.domains[index].channel, blur_ticks);
             }
         }
     }
@@ -295,17 +295,22 @@ pub struct Hunt {
 
 /// Longer than a counter that moves waits for its next update: three ticks are the longest pause that was measured.
 const REST_TICKS: u64 = 5;
+/// For so many ticks after a sharply stamped change, the straight line to the next one says more than a change whose
+/// instant is known only to a tick: in a hunt, since the next sharp one is near ...
+const BLUR_TICKS: u64 = REST_TICKS;
+/// ... and in a plain reading, since it may be far (tests/accuracy.rs, which fails with 3).
+const BLUR_TICKS_UNHUNTED: u64 = 2;
 
 /// Appends the state to its curve if it moved since the last entry, or rests.
 ///
-/// A change whose instant is known only to a tick says little beside sharply stamped ones: next to such a one it is left
-/// out, and the next sharp change closes the longer interval.
-fn record(curve: &Curve, state: &State, channel: &Channel) {
+/// A change whose instant is known only to a tick is left out next to a sharply stamped one; the next change closes the
+/// longer interval.
+fn record(curve: &Curve, state: &State, channel: &Channel, blur_ticks: u64) {
     let (t_ns, half_ns) = instant(state, channel);
     let entry =
         Entry { t_ns, half_ns, total: state.total, estimated: state.estimated, uncovered_ns: state.uncovered_ns };
     let rest_ns = if t_ns == state.edge_ns { 0 } else { REST_TICKS * channel.tick_ns };
-    let is_news = |last: &Entry| t_ns > last.t_ns + rest_ns && !is_blurred(&entry, last, channel.tick_ns);
+    let is_news = |last: &Entry| t_ns > last.t_ns + rest_ns && !is_blurred(&entry, last, channel.tick_ns, blur_ticks);
     if curve.last().as_ref().is_none_or(is_news) {
         curve.push(&entry);
     }
@@ -324,6 +329,6 @@ fn instant(state: &State, channel: &Channel) -> (u64, u64) {
     }
 }
 
-fn is_blurred(entry: &Entry, last: &Entry, tick_ns: u64) -> bool {
-    entry.half_ns > tick_ns / 4 && last.half_ns < tick_ns / 4 && entry.t_ns - last.t_ns < REST_TICKS * tick_ns
+fn is_blurred(entry: &Entry, last: &Entry, tick_ns: u64, ticks: u64) -> bool {
+    entry.half_ns > tick_ns / 4 && last.half_ns < tick_ns / 4 && entry.t_ns - last.t_ns < ticks * tick_ns
 }

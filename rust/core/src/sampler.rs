@@ -13,7 +13,7 @@ use crate::edges::Rhythm;
 use crate::panel::{Buffers, Panel};
 use crate::source::sys;
 
-/// The thread's CPU clock is a system call: read once in so many turns.
+/// The thread's CPU clock is a system call: where nothing is hunted, it is read once in so many turns.
 const COST_EVERY: u64 = 32;
 
 /// What a sampling thread shall do.
@@ -151,8 +151,10 @@ struct Turns {
     buffers: Buffers,
     /// The counters whose changes are hunted: index in the panel and rhythm.
     rhythms: Vec<(usize, Rhythm)>,
-    /// What polling may still take.
+    /// What the thread may still take if it is to hunt.
     budget: Budget,
+    /// What it had taken at the end of its last turn.
+    spent_ns: u64,
     /// As the panel's clock told it last.
     asleep_ns: u64,
 }
@@ -161,8 +163,8 @@ impl Turns {
     fn new(panel: &Arc<Panel>, plan: Plan, stop: Arc<AtomicU32>, ledger: Arc<SharedLedger>) -> Self {
         let rhythms = if plan.edges { rhythms(panel) } else { Vec::new() };
         let (buffers, asleep_ns) = (panel.buffers(), panel.asleep_ns());
-        let budget = Budget::new(sys::clock_ns(sys::ClockId::Monotonic));
-        Self { panel: Arc::downgrade(panel), plan, stop, ledger, buffers, rhythms, budget, asleep_ns }
+        let budget = Budget::new(rhythms.len(), sys::clock_ns(sys::ClockId::Monotonic));
+        Self { panel: Arc::downgrade(panel), plan, stop, ledger, buffers, rhythms, budget, spent_ns: 0, asleep_ns }
     }
 
     fn run(mut self) {
@@ -181,7 +183,7 @@ impl Turns {
             let now_ns = sys::clock_ns(sys::ClockId::Monotonic);
             let earliest_ns = now_ns.max(deadline_ns.saturating_sub(self.plan.period_ns / 2));
             deadline_ns = self.note(deadline_ns, now_ns);
-            if hunts { self.spend_on_hunt(&panel, earliest_ns, deadline_ns) } else { self.tick(&panel) }
+            if hunts { self.hunt(&panel, earliest_ns, deadline_ns) } else { self.tick(&panel) }
         }
         self.note_cost();
     }
@@ -192,8 +194,17 @@ impl Turns {
         if hunts { self.goes_on() } else { self.sleep_until(deadline_ns) }
     }
 
+    /// Whether there is something to hunt in this turn, and CPU time left for it: settles what the turn before has taken.
     fn can_hunt(&mut self) -> bool {
-        !self.rhythms.is_empty() && self.budget.has_some_at(sys::clock_ns(sys::ClockId::Monotonic))
+        if self.rhythms.is_empty() {
+            return false;
+        }
+        let spent_ns = sys::clock_ns(sys::ClockId::Thread);
+        self.budget.spend(spent_ns.saturating_sub(self.spent_ns));
+        self.spent_ns = spent_ns;
+        self.budget.earn(sys::clock_ns(sys::ClockId::Monotonic));
+        self.rhythms.iter_mut().for_each(|(_, rhythm)| rhythm.turn());
+        self.budget.has_some() && self.rhythms.iter().any(|(_, rhythm)| !rhythm.is_resting())
     }
 
     /// Sleeps; false once the thread is asked to stop.
@@ -212,30 +223,19 @@ impl Turns {
         SharedLedger::add(&self.ledger.polls, 1);
     }
 
-    fn spend_on_hunt(&mut self, panel: &Panel, earliest_ns: u64, until_ns: u64) {
-        let before_ns = sys::clock_ns(sys::ClockId::Thread);
-        self.hunt(panel, earliest_ns, until_ns);
-        self.budget.spend(sys::clock_ns(sys::ClockId::Thread) - before_ns);
-    }
-
     /// Stamps one change of each hunted counter, in the order in which they are due; the next deadline cuts it short.
     fn hunt(&mut self, panel: &Panel, earliest_ns: u64, until_ns: u64) {
-        self.rhythms.sort_unstable_by_key(|(_, rhythm)| rhythm.span_after(earliest_ns).0);
+        self.rhythms.sort_unstable_by_key(|(_, rhythm)| rhythm.rank(earliest_ns));
         for index in 0..self.rhythms.len() {
             let (target, rhythm) = self.rhythms[index];
             let (from_ns, to_ns) = rhythm.span_after(earliest_ns.max(sys::clock_ns(sys::ClockId::Monotonic)));
-            if from_ns > until_ns && index > 0 {
-                return;
-            }
-            if !self.sleep_until(from_ns) {
+            let is_too_late = from_ns > until_ns && index > 0;
+            if is_too_late || rhythm.is_resting() || !self.sleep_until(from_ns) {
                 return;
             }
             let hunt = panel.hunt(&mut self.buffers, target, to_ns);
             SharedLedger::add(&self.ledger.polls, u64::from(hunt.polls));
-            match hunt.edge_ns {
-                Some(edge_ns) => self.rhythms[index].1.seen(edge_ns),
-                None => self.rhythms[index].1.missed(),
-            }
+            self.rhythms[index].1.learn_from(hunt.edge_ns, hunt.polls);
         }
     }
 
