@@ -92,6 +92,24 @@ fn a_first_window_before_any_update_says_that_it_is_cold() {
 }
 
 #[test]
+fn a_first_window_has_the_whole_interval_in_which_it_began() {
+    // The load changes in it; taken for as high as the next interval, it was off by 2.7 % of the window, 53 of 60 within.
+    let square = r#"{"shape":"square","low_w":100,"high_w":600,"period_s":0.37}"#;
+    let mut errors = Vec::new();
+    let mut within = 0;
+    for seed in 4101..4161 {
+        let begin_s = 0.014 + 0.37 * random::unit(seed, -2);
+        let mut card = counting(square, seed);
+        card.start_at(begin_s);
+        let one = follow(&mut card, &[(begin_s, begin_s + 2.0)]);
+        errors.push(one.settled[0]);
+        within += one.within;
+    }
+    println!("2 s from the first look on, square: rms {:.2} %, {within} of 60 within", 100.0 * rms(&errors));
+    assert!(rms(&errors) < 0.018 && within >= 54);
+}
+
+#[test]
 fn after_two_seconds_a_100_ms_meter_costs_at_most_60_looks_a_second() {
     for seed in 5001..5020 {
         let mut card = counting(r#"{"shape":"square","low_w":100,"high_w":600,"period_s":0.37}"#, seed);

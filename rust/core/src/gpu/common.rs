@@ -219,16 +219,16 @@ impl Bend {
 /// Before the first update: cold, or forgotten.
 fn before(ticks: &Ticks, t_ns: u64) -> Option<Height> {
     let number = ticks.first_number();
-    let (first, second) = (ticks.get(number)?, ticks.get(number + 1)?);
+    let (first, (energy_j, bound_j)) = (ticks.get(number)?, instant::cold(ticks, t_ns)?);
     let early_ns = first.t_ns.saturating_sub(t_ns);
-    let missing_uj = signed(units::microwatts(first.power_to_w(second) * units::seconds(early_ns)));
+    let missing_uj = signed(units::microwatts(units::joules(first.energy_uj) - energy_j));
     let is_forgotten = number > 0;
     let guessed_uj = if is_forgotten { 0 } else { missing_uj };
     Some(Height {
         energy_uj: signed(first.energy_uj) - guessed_uj,
         estimated_uj: signed(first.estimated_uj) - guessed_uj,
         uncovered_ns: signed(first.uncovered_ns) - signed(early_ns),
-        sigma_uj: missing_uj as f64 / Z_95,
+        sigma_uj: bound_j * 1e6 / Z_95,
         rule: Rule::Cold,
         is_forgotten,
     })

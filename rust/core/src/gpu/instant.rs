@@ -20,6 +20,9 @@ const NEIGHBOURS: usize = 4;
 /// How much further apart powers can be than the means of neighbouring intervals show, and than any intervals did.
 const HIDDEN_NEAR: f64 = 2.5;
 const HIDDEN_EVER: f64 = 1.5;
+/// How far off the length of an interval is that was seen from one end only, as a share: meters are updated within a
+/// few milliseconds of 100.
+const EDGE_SHARE: f64 = 0.05;
 /// Intervals after an instant with which its right side is decided.
 const DECIDING: usize = 3;
 
@@ -162,11 +165,28 @@ pub(super) fn flat_after(ticks: &Ticks, number: usize, floor_w: f64) -> Option<S
     flat_w(ticks, number, floor_w, Direction::On).map(|(power_w, sway_w, _)| Side { power_w, sway_w })
 }
 
-/// Before the first update: its first known power is taken for what was before, and may be all wrong.
-fn cold(ticks: &Ticks, t_ns: u64) -> Option<(f64, f64)> {
-    let (first, second) = (ticks.get(0)?, ticks.get(1)?);
-    let missing_j = first.power_to_w(second) * units::seconds(first.t_ns.saturating_sub(t_ns));
-    Some((units::joules(first.energy_uj) - missing_j, missing_j))
+/// The energy before the first update, and how far off it can be. Of the interval that this ended a counter told the
+/// energy and nobody saw the begin: it is taken to be as long as the next one. What lies before it, and all of it for a
+/// gauge, may have had any power.
+pub(super) fn cold(ticks: &Ticks, t_ns: u64) -> Option<(f64, f64)> {
+    let number = ticks.first_number();
+    let (first, second) = (ticks.get(number)?, ticks.get(number + 1)?);
+    let gap_s = units::seconds(first.t_ns.saturating_sub(t_ns));
+    let interval_s = units::seconds(second.t_ns - first.t_ns);
+    let next_w = first.power_to_w(second);
+    let (missing_j, bound_j) = match ticks.prologue_j() {
+        None => (next_w * gap_s, next_w * gap_s),
+        Some(whole_j) if gap_s >= interval_s => {
+            let before_j = whole_j * (gap_s / interval_s - 1.0);
+            (whole_j + before_j, before_j + whole_j * EDGE_SHARE)
+        }
+        Some(whole_j) => {
+            let part_j = whole_j * gap_s / interval_s;
+            let most_w = HIDDEN_NEAR * next_w.max(whole_j / interval_s);
+            (part_j, (most_w * gap_s.min(interval_s - gap_s)).min(part_j.max(whole_j - part_j)) + whole_j * EDGE_SHARE)
+        }
+    };
+    Some((units::joules(first.energy_uj) - missing_j, bound_j))
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -175,6 +175,7 @@ impl Meter {
         if self.edge_ns.is_none() {
             // A gauge whose window is longer than its period has a place in time only once the period is known.
             if self.meaning == Meaning::Counter || self.rhythm.beat().is_some() {
+                self.note_prologue(seen.value, value);
                 self.push(bracket);
             }
             return;
@@ -192,6 +193,17 @@ impl Meter {
             self.total.estimated_uj += self.total.energy_uj - before_uj;
         }
         self.push(bracket);
+    }
+
+    /// The first update of all: what the counter gained belongs to an interval that began before the first look.
+    fn note_prologue(&mut self, before_mj: u64, now_mj: u64) {
+        let gained_uj = now_mj.checked_sub(before_mj).map(|mj| mj.saturating_mul(1_000));
+        let is_first = self.meaning == Meaning::Counter && self.ticks.next_number() == 0;
+        let most_uj = units::energy_uj(BEYOND_UW, self.period_ns());
+        if let Some(shown_uj) = gained_uj.filter(|uj| is_first && *uj <= most_uj) {
+            let energy_uj = self.true_uj(shown_uj, self.period_ns());
+            self.ticks.note_prologue(energy_uj);
+        }
     }
 
     /// Adds the difference of two counts; false if the counter was set anew and a power had to stand in for it.
@@ -293,11 +305,14 @@ impl Meter {
     }
 
     fn add_uj(&mut self, shown_uj: u64, dt_ns: u64) {
-        self.total.energy_uj += if self.calibration.is_identity() {
-            shown_uj
-        } else {
-            units::microwatts(self.calibration.true_j(units::joules(shown_uj), units::seconds(dt_ns)))
-        };
+        self.total.energy_uj += self.true_uj(shown_uj, dt_ns);
+    }
+
+    fn true_uj(&self, shown_uj: u64, dt_ns: u64) -> u64 {
+        if self.calibration.is_identity() {
+            return shown_uj;
+        }
+        units::microwatts(self.calibration.true_j(units::joules(shown_uj), units::seconds(dt_ns)))
     }
 
     /// How far back in time the middle of what a gauge saw lies from the middle of its interval.

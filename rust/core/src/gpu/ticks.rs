@@ -53,6 +53,8 @@ pub struct Ticks {
     first: usize,
     /// How many are remembered.
     kept: usize,
+    /// Energy of the interval that the first update of all ended, if that began while the meter was not looked at yet.
+    prologue_uj: Option<u64>,
 }
 
 /// An update and the interval that it ends.
@@ -77,19 +79,29 @@ impl Entry {
 
 impl Default for Ticks {
     fn default() -> Self {
-        Self { ring: VecDeque::with_capacity(KEPT), first: 0, kept: KEPT }
+        Self { ring: VecDeque::with_capacity(KEPT), first: 0, kept: KEPT, prologue_uj: None }
     }
 }
 
 impl Ticks {
     /// Remembers everything: for curves that were written down.
     pub fn boundless() -> Self {
-        Self { ring: VecDeque::new(), first: 0, kept: usize::MAX }
+        Self { ring: VecDeque::new(), first: 0, kept: usize::MAX, prologue_uj: None }
     }
 
     /// Remembers the long past from now on: [`KEPT_LONG`] updates.
     pub fn remember(&mut self) {
         self.kept = KEPT_LONG;
+    }
+
+    /// Notes what the counter gained at its first update: the energy of an interval whose begin nobody saw.
+    pub fn note_prologue(&mut self, energy_uj: u64) {
+        self.prologue_uj = Some(energy_uj);
+    }
+
+    /// That energy in joules; `None` where it is not known.
+    pub fn prologue_j(&self) -> Option<f64> {
+        self.prologue_uj.map(units::joules)
     }
 
     /// Adds an update. Time moves on by at least a nanosecond, so that powers exist.
@@ -109,7 +121,7 @@ impl Ticks {
     pub fn since(&self, t_ns: u64, before: usize) -> Self {
         let from = self.partition(|tick| tick.t_ns < t_ns).saturating_sub(before).max(self.first_number());
         let ring = self.ring.range(from - self.first..).copied().collect();
-        Self { ring, first: from, kept: self.kept }
+        Self { ring, first: from, kept: self.kept, prologue_uj: self.prologue_uj }
     }
 
     /// The number of the oldest that is remembered.

@@ -55,6 +55,11 @@ impl Card {
         Self { device, lane, looks: 0, seed, next_ns: ns(start_s), stopped: false }
     }
 
+    /// Is first looked at then, and not before.
+    pub fn start_at(&mut self, start_s: f64) {
+        self.next_ns = ns(start_s);
+    }
+
     /// Looks until `t_s`; calls `after` after each look with its instant.
     pub fn run(&mut self, t_s: f64, mut after: impl FnMut(&Lane, f64)) {
         while !self.stopped && self.next_ns < ns(t_s) {
