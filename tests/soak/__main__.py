@@ -1,6 +1,6 @@
 """A random user for so many minutes: nothing may grow, nothing may fail, and no file may be torn.
 
-    PYTHONPATH=tests python -m soak [--minutes 30] [--seed N]
+    PYTHONPATH=tests python -m soak [--minutes 30] [--seed N] [--gpus]
 
 He opens windows and spans, starts and stops meters and trackers, reads from threads, forks, and kills programs of his
 at random points. What fails is counted and told, and not tried again. Exit code 1 if anything failed or a line is not
@@ -51,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=None, help="default: drawn, and printed")
+    parser.add_argument("--gpus", action="store_true", help="meters over GPUs too: their history grows for 14 hours")
     arguments = parser.parse_args()
     with_trim()
     seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
@@ -58,11 +59,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         os.environ["XDG_CONFIG_HOME"] = name
         folder = Path(name)
-        return soak(folder, seed, arguments.minutes)
+        return soak(folder, seed, arguments.minutes, arguments.gpus)
 
 
-def soak(folder: Path, seed: int, minutes: float) -> int:
-    user, victims = User(folder, seed), Victims(folder, seed + 1)
+def soak(folder: Path, seed: int, minutes: float, gpus: bool) -> int:
+    user, victims = User(folder, seed, gpus), Victims(folder, seed + 1)
     actions = user.actions()
     names = list(actions)
     tried: Counter[str] = Counter()

@@ -30,10 +30,12 @@ class User:
         chance: where every choice comes from.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, gpus: bool = False) -> None:
         self.chance = random.Random(seed)
         self.folder = folder
-        with_cards()
+        self._has_gpus = gpus
+        if gpus:
+            with_cards()
         self.tree = Tree(folder / "tree")
         self.meter = eco.Meter(sources="powercap", sysroot=self.tree.root, rate_hz=100)
         self.meter.record()
@@ -50,12 +52,12 @@ class User:
             "spans": self.spans,
             "reads from threads": self.reads,
             "meter started and stopped": self.other_meter,
-            "gpus": self.gpus,
             "tracker": self.tracker,
             "training": self.training,
             "fork": self.fork,
             "questions of the past": self.questions,
             "trace": self.trace,
+            **({"gpus": self.gpus} if self._has_gpus else {}),
         }
 
     def windows(self) -> None:

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "python/eco2ai_fast"
 # A file may use what stands in an earlier row. `sys` is source/sys.rs: the system calls below everything.
 CORE_ROWS = (
     {"units", "error", "sync", "number_lists"},
-    {"sys", "edges"},
+    {"sys", "edges", "budget"},
     {"clock"},
     {"domain", "sample"},
     {"step", "source"},
