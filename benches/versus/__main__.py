@@ -48,7 +48,7 @@ def main() -> None:
     result = _before(options.output) | {
         "quick": options.quick,
         "seed": options.seed,
-        "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
+        "when": _now(),
         "machine": machine(),
         "tools": {one.name: {"version": one.version, "failure": one.failure} for one in there},
     }
@@ -60,7 +60,8 @@ def main() -> None:
         result[name] = _guarded(section, tell)
         minutes[name] = round((time.monotonic() - section_begun_s) / 60, 1)
         minutes["all"] = round(sum(took for part, took in minutes.items() if part != "all"), 1)
-        result |= {"messages": log, "minutes": minutes}
+        taken = result.get("taken", {}) | {name: _now()}  # `--only` leaves parts of different hours
+        result |= {"messages": log, "minutes": minutes, "taken": taken}
         _write(result, options.output)
         print(f"  {minutes['all']} minutes so far", file=sys.stderr, flush=True)
 
@@ -101,6 +102,10 @@ def _sections(
         "intensity": lambda: intensity.measured(there, options.primary, tell),
     }
     return {name: section for name, section in every.items() if not options.only or name in options.only}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes")
 
 
 def _guarded(section: Callable[[], Any], tell: Callable[[str], None]) -> Any:
