@@ -1,6 +1,6 @@
 """Runs us and every rival on the same work, and writes what came of it to one file.
 
-    make versus                 # everything; more than an hour on two cores
+    make versus                 # everything; an hour on two cores, and some ten minutes for installing
     make versus QUICK=1         # three repeats in place of five, shorter windows, fewer of them; a quarter of an hour
 
     PYTHONPATH=benches python -m versus [--quick] [--only SECTION] [--seed N] [--primary CSV] [-o FILE]
