@@ -85,6 +85,7 @@ class _Recording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._meter.tick()  # slow meters were last read up to a tenth of a second ago, within what was to be recorded
         self._ended.set()
         self._thread.join()
         self._meter.stop()
